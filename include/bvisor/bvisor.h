@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * bvisor.h - run a program nobody trusts inside an explicit boundary.
+ *
+ *     struct bv_spec *spec = bv_spec_new();
+ *     bv_spec_program(spec, "/usr/bin/python3", 1, (const char *const[]){"task.py"}, &err);
+ *     bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, "/srv/work", &err);
+ *     bv_run_confined(spec, &report, &err);
+ *
+ * Every object is opaque, made and freed by the functions here, and used by one thread at a time;
+ * different objects may be used by different threads.  Strings passed in are copied.  A `const
+ * char *` or pointer returned is borrowed from the object and lives until the object is freed.
+ * Functions that can fail return an enum bv_code and fill `err` (error.h).  The library never
+ * prints, never exits, installs no signal handler and leaves no thread behind.
+ *
+ * Clean as C99 and as C++11.
+ */
+#ifndef BVISOR_BVISOR_H
+#define BVISOR_BVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bvisor/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BV_API __attribute__((visibility("default")))
+#else
+#define BV_API
+#endif
+
+#define BVISOR_VERSION "0.1.0"
+
+/* The version of the library that is linked, as BVISOR_VERSION is of the header. */
+BV_API const char *bv_version(void);
+
+/* ---- Spec: what the caller asks for -------------------------------------------------------- */
+
+struct bv_spec;
+
+/*
+ * A spec that asks for the safest useful boundary: launch, kill and capture of standard output and
+ * error, no network, no inherited descriptor, an empty environment, processes allowed within the
+ * boundary, empty standard input, no limit.  NULL when there is no memory.
+ */
+BV_API struct bv_spec *bv_spec_new(void);
+BV_API void bv_spec_free(struct bv_spec *spec);
+
+/* Canonical MessagePack (docs/reference/schema.md) or JSON in; a strict reader for both. */
+BV_API enum bv_code bv_spec_from_bytes(const void *data, size_t size_bytes, struct bv_spec **ret_spec,
+				       struct bv_error *err);
+BV_API enum bv_code bv_spec_from_json(const char *text, size_t size_bytes, struct bv_spec **ret_spec,
+				      struct bv_error *err);
+
+/* Text or bytes out: malloc'd, freed by the caller with bv_free. */
+BV_API enum bv_code bv_spec_to_json(const struct bv_spec *spec, char **ret_text, struct bv_error *err);
+BV_API enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data, size_t *ret_size_bytes,
+				     struct bv_error *err);
+
+/* The program and its arguments, argv[0] left out.  A path without '/' is not searched: resolve it first. */
+BV_API enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count,
+				    const char *const *args, struct bv_error *err);
+
+enum bv_grant {
+	BV_GRANT_READ = 1,
+	BV_GRANT_WRITE = 2,   /* create, change, remove; implies neither reading nor executing */
+	BV_GRANT_EXECUTE = 4, /* execute and map as code; reading a script needs READ too */
+};
+
+/* Grants a file or directory tree; `path` is made absolute against the current directory. */
+BV_API enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char *path,
+				  struct bv_error *err);
+
+/* Takes a path out of reach although a grant covers it. */
+BV_API enum bv_code bv_spec_deny(struct bv_spec *spec, const char *path, struct bv_error *err);
+
+BV_API enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *value,
+				struct bv_error *err);
+
+/*
+ * A variable whose value is `size_bytes` at `value`, which is copied into memory that is wiped on
+ * free.  Only `name` enters plan, report and JSON.
+ */
+BV_API enum bv_code bv_spec_secret(struct bv_spec *spec, const char *name, const void *value,
+				   size_t size_bytes, struct bv_error *err);
+
+enum bv_spawn { BV_SPAWN_NONE, BV_SPAWN_THREADS, BV_SPAWN_PROCESSES };
+BV_API enum bv_code bv_spec_spawn(struct bv_spec *spec, enum bv_spawn spawn, struct bv_error *err);
+
+/* Descriptor `fd` of this process, kept open in the workload under the same number; 3 or above. */
+BV_API enum bv_code bv_spec_inherit_fd(struct bv_spec *spec, int fd, struct bv_error *err);
+
+enum bv_budget {
+	BV_BUDGET_WALL,      /* microseconds */
+	BV_BUDGET_CPU,       /* microseconds, whole tree */
+	BV_BUDGET_MEMORY,    /* bytes, whole tree */
+	BV_BUDGET_PROCESSES, /* live tasks */
+	BV_BUDGET_HANDLES,   /* open descriptors */
+	BV_BUDGET_STORAGE,   /* bytes */
+	BV_BUDGET_NETWORK,   /* bytes */
+	BV_BUDGET_COUNT,
+};
+BV_API enum bv_code bv_spec_budget(struct bv_spec *spec, enum bv_budget budget, uint64_t limit,
+				   struct bv_error *err);
+
+BV_API enum bv_code bv_spec_cwd(struct bv_spec *spec, const char *path, struct bv_error *err);
+
+enum bv_runtime { BV_USE_RUNTIME_NONE, BV_USE_RUNTIME_LIBRARIES, BV_USE_RUNTIME_SYSTEM };
+BV_API enum bv_code bv_spec_runtime(struct bv_spec *spec, enum bv_runtime runtime, struct bv_error *err);
+
+/* Standard input is relayed from bv_run_input() instead of being empty. */
+BV_API enum bv_code bv_spec_stdin(struct bv_spec *spec, bool relay, struct bv_error *err);
+
+/* A private pseudo-terminal for all three standard streams. */
+BV_API enum bv_code bv_spec_terminal(struct bv_spec *spec, bool terminal, struct bv_error *err);
+
+/* Bytes kept of each stream (default 1 MiB), and bytes passed on at all (default: no limit). */
+BV_API enum bv_code bv_spec_capture_limit(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
+BV_API enum bv_code bv_spec_output_limit(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
+
+/* Refuse whatever would be held more weakly than Enforced: every requirement, or one kind ("Filesystem"). */
+BV_API enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_null,
+					     struct bv_error *err);
+
+/* Leave a layer out on purpose: "namespaces", "netns", "landlock".  The plan says what is weaker. */
+BV_API enum bv_code bv_spec_without(struct bv_spec *spec, const char *layer, struct bv_error *err);
+
+/* ---- Plan: what would be enforced, how, or why not ------------------------------------------ */
+
+struct bv_plan;
+
+/*
+ * Probes the machine and decides; runs nothing.  `backend` is "linux", "inert", "sim", "macos" or
+ * "windows"; NULL is this platform's own.  A refusal is a code other than BV_OK and `err` says
+ * which part of the spec, what is wrong and how to mend it.
+ */
+BV_API enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend, struct bv_plan **ret_plan,
+				 struct bv_error *err);
+BV_API void bv_plan_free(struct bv_plan *plan);
+
+struct bv_plan_row {
+	const char *requirement; /* "Filesystem", or "Budget wall" */
+	const char *detail;      /* what exactly: "read /srv/a, write /srv/b" */
+	const char *verdict;     /* "Enforced" or "Mediated" */
+	const char *mechanism;
+	const char *evidence; /* claims, comma separated; may be empty */
+};
+BV_API size_t bv_plan_row_count(const struct bv_plan *plan);
+BV_API struct bv_plan_row bv_plan_row(const struct bv_plan *plan, size_t index);
+BV_API const char *bv_plan_id(const struct bv_plan *plan); /* 64 hex digits */
+BV_API const char *bv_plan_backend(const struct bv_plan *plan);
+BV_API enum bv_code bv_plan_to_json(const struct bv_plan *plan, char **ret_text, struct bv_error *err);
+BV_API enum bv_code bv_plan_to_bytes(const struct bv_plan *plan, void **ret_data, size_t *ret_size_bytes,
+				     struct bv_error *err);
+
+/* ---- Run: start, watch, kill, finish --------------------------------------------------------- */
+
+struct bv_run;
+struct bv_report;
+
+enum bv_stream { BV_STDOUT, BV_STDERR };
+
+/*
+ * Called from bv_run_step with output as it arrives.  Returns how many bytes were taken, 0 when
+ * none can be taken now (call bv_run_resume when they can), -1 when none ever will be.
+ */
+typedef ptrdiff_t (*bv_output_fn)(void *context, enum bv_stream stream, const void *data, size_t size_bytes);
+
+struct bv_run_options {
+	bv_output_fn output; /* NULL: captured only */
+	void *context;
+	unsigned short terminal_rows, terminal_columns; /* 0: 24 x 80 */
+};
+
+/*
+ * Probes again, refuses if the machine changed or the plan's id does not recompute, then starts.
+ * `options` may be NULL.  Plan and secrets are copied; `plan` may be freed at once.
+ */
+BV_API enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,
+				 struct bv_run **ret_run, struct bv_error *err);
+
+/* A descriptor that polls readable whenever bv_run_step has something to do.  Borrowed. */
+BV_API int bv_run_fd(const struct bv_run *run);
+
+enum bv_run_state { BV_RUN_STARTING, BV_RUN_RUNNING, BV_RUN_ENDED };
+
+/* Does what can be done now, without waiting.  Once BV_RUN_ENDED, call bv_run_finish. */
+BV_API enum bv_code bv_run_step(struct bv_run *run, enum bv_run_state *ret_state, struct bv_error *err);
+
+/* Waits, at most `timeout_ms` (-1: for ever), until bv_run_step has something to do. */
+BV_API enum bv_code bv_run_wait(struct bv_run *run, int timeout_ms, struct bv_error *err);
+
+/* Feeds standard input of a relayed or terminal run; takes what fits.  NULL data: end of input. */
+BV_API enum bv_code bv_run_input(struct bv_run *run, const void *data, size_t size_bytes,
+				 size_t *ret_taken_bytes, struct bv_error *err);
+
+/* Whether bv_run_input would take something now. */
+BV_API bool bv_run_input_ready(const struct bv_run *run);
+BV_API void bv_run_resume(struct bv_run *run); /* output can be taken again */
+BV_API enum bv_code bv_run_resize(struct bv_run *run, unsigned short rows, unsigned short columns,
+				  struct bv_error *err);
+
+/* Sends a signal to the workload's main process (SIGINT for Ctrl-C). */
+BV_API enum bv_code bv_run_signal(struct bv_run *run, int signal_number, struct bv_error *err);
+
+/* Kills the whole tree.  The run still has to be stepped to its end and finished. */
+BV_API enum bv_code bv_run_kill(struct bv_run *run, struct bv_error *err);
+
+/* Seals the report of an ended run.  BV_E_STATE before. */
+BV_API enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, struct bv_error *err);
+
+/* Kills what still runs, waits for it, frees. */
+BV_API void bv_run_free(struct bv_run *run);
+
+/* Plans with this platform's backend, runs to the end, seals. */
+BV_API enum bv_code bv_run_confined(const struct bv_spec *spec, struct bv_report **ret_report,
+				    struct bv_error *err);
+
+/* ---- Report ------------------------------------------------------------------------------------ */
+
+BV_API void bv_report_free(struct bv_report *report);
+
+/* "Completed", "Failed", "Timeout", "Killed", "Denied", "Unsupported" or "SupervisorFault". */
+BV_API const char *bv_report_outcome(const struct bv_report *report);
+
+enum bv_exit_kind { BV_EXITED_UNKNOWN, BV_EXITED_CODE, BV_EXITED_SIGNAL, BV_EXITED_NOT_STARTED };
+/* How the main process ended, and its code or signal number. */
+BV_API enum bv_exit_kind bv_report_exit(const struct bv_report *report, int *ret_number);
+
+/* Why it was never executed: step and errno; NULL step when it was. */
+BV_API const char *bv_report_exec_failure(const struct bv_report *report, int *ret_errno,
+					  const char **ret_message);
+
+/* The bytes kept of a stream; not part of a report read back from a file (then NULL, 0). */
+BV_API const void *bv_report_output(const struct bv_report *report, enum bv_stream stream,
+				    size_t *ret_size_bytes);
+
+BV_API const char *bv_report_hash(const struct bv_report *report); /* body_hash, 64 hex digits */
+BV_API enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text, struct bv_error *err);
+BV_API enum bv_code bv_report_to_text(const struct bv_report *report, char **ret_text, struct bv_error *err);
+BV_API enum bv_code bv_report_to_bytes(const struct bv_report *report, void **ret_data,
+				       size_t *ret_size_bytes, struct bv_error *err);
+
+/* Reads canonical bytes or JSON, without believing them: call bv_report_verify. */
+BV_API enum bv_code bv_report_read(const void *data, size_t size_bytes, struct bv_report **ret_report,
+				   struct bv_error *err);
+
+/* BV_E_INTEGRITY when body_hash does not recompute. */
+BV_API enum bv_code bv_report_verify(const struct bv_report *report, struct bv_error *err);
+
+/* Frees what a function here said bv_free frees.  NULL is fine. */
+BV_API void bv_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -130,6 +130,40 @@ BV_API enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *k
 /* Leave a layer out on purpose: "namespaces", "netns", "landlock".  The plan says what is weaker. */
 BV_API enum bv_code bv_spec_without(struct bv_spec *spec, const char *layer, struct bv_error *err);
 
+/* A private /tmp of at most `size_bytes`; 0 leaves the size to the backend. */
+BV_API enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
+
+/* The program's path as given, made absolute; NULL while there is none. */
+BV_API const char *bv_spec_program_path(const struct bv_spec *spec);
+
+/* ---- Support: what this machine can hold ----------------------------------------------------- */
+
+struct bv_support;
+
+/*
+ * Probes the machine and says, for every requirement and budget, how strongly it could be held.
+ * `spec` may be NULL; of it only the layers left out count.  A promise of the backend, which
+ * `bvisor doctor` puts to the test.
+ */
+BV_API enum bv_code bv_support_probe(const char *backend, const struct bv_spec *spec,
+				     struct bv_support **ret_support, struct bv_error *err);
+BV_API void bv_support_free(struct bv_support *support);
+
+struct bv_support_row {
+	const char *requirement; /* "Filesystem", or "Budget wall" */
+	const char *verdict;     /* "Enforced", "Mediated" or "Unsupported" */
+	const char *mechanism;
+	const char *evidence; /* claims, comma separated; may be empty */
+	const char *reason;   /* why it is weaker than Enforced; may be empty */
+	const char *remedy;   /* what would mend that; may be empty */
+};
+BV_API size_t bv_support_row_count(const struct bv_support *support);
+BV_API struct bv_support_row bv_support_row(const struct bv_support *support, size_t index);
+
+/* Raw facts of the probe, in name order. */
+BV_API size_t bv_support_fact_count(const struct bv_support *support);
+BV_API const char *bv_support_fact(const struct bv_support *support, size_t index, const char **ret_value);
+
 /* ---- Plan: what would be enforced, how, or why not ------------------------------------------ */
 
 struct bv_plan;
@@ -195,7 +229,10 @@ BV_API enum bv_code bv_run_step(struct bv_run *run, enum bv_run_state *ret_state
 /* Waits, at most `timeout_ms` (-1: for ever), until bv_run_step has something to do. */
 BV_API enum bv_code bv_run_wait(struct bv_run *run, int timeout_ms, struct bv_error *err);
 
-/* Feeds standard input of a relayed or terminal run; takes what fits.  NULL data: end of input. */
+/*
+ * Feeds standard input of a relayed or terminal run; takes what fits.  NULL data: end of input.
+ * When less than all was taken, bv_run_fd polls readable once more fits.
+ */
 BV_API enum bv_code bv_run_input(struct bv_run *run, const void *data, size_t size_bytes,
 				 size_t *ret_taken_bytes, struct bv_error *err);
 
@@ -227,6 +264,9 @@ BV_API void bv_report_free(struct bv_report *report);
 
 /* "Completed", "Failed", "Timeout", "Killed", "Denied", "Unsupported" or "SupervisorFault". */
 BV_API const char *bv_report_outcome(const struct bv_report *report);
+
+/* The end in one sentence for people: "exited with code 3", "stopped at the wall limit of 10 s". */
+BV_API const char *bv_report_summary(const struct bv_report *report);
 
 enum bv_exit_kind { BV_EXITED_UNKNOWN, BV_EXITED_CODE, BV_EXITED_SIGNAL, BV_EXITED_NOT_STARTED };
 /* How the main process ended, and its code or signal number. */

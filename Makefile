@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The front door.  Each of these does its own set-up, on a fresh Debian 12 too; `make help` lists
+# them.  Meson does the building (meson.build), tools/ the rest.
+#
+#   BUILD=dir          where to build (default: build)
+#   BVISOR_NO_SETUP=1  install nothing
+#   FUZZ_SECONDS=n     how long each fuzz target runs under `make fuzz` and `make test-all`
+#   PREFIX, DESTDIR    for install
+
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 600
+JOBS ?= $(shell nproc)
+
+.DEFAULT_GOAL := all
+.PHONY: all help demo test test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-all
+
+all: $(BUILD)/build.ninja ## build everything
+	@ninja -j $(JOBS) -C $(BUILD)
+
+help: ## list these
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
+
+setup:
+	@tools/setup
+
+setup-all:
+	@tools/setup --all
+
+# Set-up first: meson itself comes from there.  An old build folder reconfigures itself.
+$(BUILD)/build.ninja: | setup
+	@meson setup --prefix $(PREFIX) $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }; mv $(BUILD).log $(BUILD)/setup.log
+
+demo: all ## a hostile program, without and with bvisor
+	@demo/run $(BUILD)
+
+test: all ## everything that is quick: what CI runs
+	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --no-suite slow
+
+test-all: setup-all all ## test, and what takes long or needs more packages
+	@tools/test-all $(BUILD) $(FUZZ_SECONDS)
+
+check-asan: setup-all ## the tests under the address and undefined-behaviour sanitizers
+	@tools/check-build $(BUILD)-asan -Db_sanitize=address,undefined
+
+check-clang: setup-all ## build and test with clang
+	@CC=clang tools/check-build $(BUILD)-clang
+
+lint: setup-all all ## clang-tidy
+	@tools/lint $(BUILD)
+
+format: setup-all ## lay the code out
+	@tools/format --write
+
+format-check: setup-all
+	@tools/format --check
+
+bench: setup-all all ## launch cost against bare spawn and others
+	@bench/run $(BUILD)
+
+fuzz: setup-all ## each decoder, FUZZ_SECONDS long
+	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+coverage: setup-all ## which lines the tests reach: build-coverage/coverage.html
+	@tools/coverage $(BUILD)-coverage
+
+docs: all ## the reference, made from the one definition of the types
+	@tools/docs $(BUILD)
+
+install: all ## libraries, headers, launcher, command
+	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-*

@@ -28,12 +28,6 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
-#define BV_API __attribute__((visibility("default")))
-#else
-#define BV_API
-#endif
-
 #define BVISOR_VERSION "0.1.0"
 
 /* The version of the library that is linked, as BVISOR_VERSION is of the header. */

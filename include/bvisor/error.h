@@ -14,6 +14,13 @@
 extern "C" {
 #endif
 
+/* What the shared library exports: all else in it is hidden. */
+#if defined(__GNUC__)
+#define BV_API __attribute__((visibility("default")))
+#else
+#define BV_API
+#endif
+
 /* Code, stable name, meaning.  Numbers are part of the ABI: append, never renumber. */
 #define BV_ERRORS(X)                                                                               \
 	X(BV_OK, "ok", "No error")                                                                 \
@@ -54,7 +61,7 @@ struct bv_error {
 };
 
 /* "unsupported", ...; "?" for a number that is no code.  Static, never NULL. */
-const char *bv_code_name(enum bv_code code);
+BV_API const char *bv_code_name(enum bv_code code);
 
 #ifdef __cplusplus
 }

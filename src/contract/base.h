@@ -63,7 +63,7 @@ void *bv_arena_array(struct bv_arena *arena, size_t count, size_t element_bytes)
 /* A NUL-terminated copy (the NUL is not counted). data NULL when the arena is full. */
 struct bv_str bv_arena_copy(struct bv_arena *arena, struct bv_str text);
 
-/* printf into the arena: %s %.*s %d %u %zu %llu %llx %c only; NUL-terminated. */
+/* printf into the arena: %s %.*s %d %u %zu %llu %llx %c %% only; NUL-terminated. */
 struct bv_str bv_arena_format(struct bv_arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -71,6 +71,20 @@ struct bv_str bv_str_from(const char *text);
 bool bv_str_equal(struct bv_str a, struct bv_str b);
 bool bv_str_is(struct bv_str a, const char *text);
 int bv_str_compare(struct bv_str a, struct bv_str b); /* bytewise, shorter prefix first */
+
+/*
+ * The code point at `at`, which is inside `text`, and how many bytes it takes; 0 when what stands
+ * there is not UTF-8.
+ */
+size_t bv_utf8_next(struct bv_str text, size_t at, uint32_t *ret_code_point);
+bool bv_utf8_valid(struct bv_str text);
+
+/* A NUL-terminated copy with U+FFFD for every byte that is not UTF-8: file names may be anything. */
+struct bv_str bv_arena_utf8(struct bv_arena *arena, struct bv_str bytes);
+
+/* How many letters must change to get from one to the other; SIZE_MAX for long texts. */
+size_t bv_text_distance(struct bv_str a, struct bv_str b);
+
 bool bv_digest_equal(const struct bv_digest *a, const struct bv_digest *b);
 void bv_digest_hex(const struct bv_digest *digest, char ret_hex[65]);
 
@@ -80,7 +94,7 @@ bool bv_mul(uint64_t a, uint64_t b, uint64_t *ret);
 
 /*
  * Fills `err` (which may be NULL) and returns `code`, so the two never disagree.  Same conversions
- * as bv_arena_format.  bv_fail_remedy adds how to mend it.
+ * as bv_arena_format; control bytes become '?'.  bv_fail_remedy adds how to mend it.
  */
 enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

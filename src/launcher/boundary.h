@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * boundary.h - what the launcher's parts share when they build a protocol 2 boundary.
+ *
+ * setup.c makes one finished struct child_plan while allocation is still allowed; init.c (PID 1 of
+ * the boundary) and child*.c (the workload until exec) only read it.  All of its text is
+ * NUL-terminated.
+ */
+#ifndef BV_LAUNCHER_BOUNDARY_H
+#define BV_LAUNCHER_BOUNDARY_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "contract/types.h"
+#include "linux/records.h"
+
+enum {
+	/* A grant holds a descriptor while mounts are made; 160 leaves room under a soft limit of 1024. */
+	BV_LAUNCH_MOUNTS_MAX = 160,
+	BV_LAUNCH_FILTER_MAX = 2048, /* instructions; the kernel's own ceiling is 4096 */
+	BV_LAUNCH_FDS_MAX = 64,
+};
+
+struct child_mount {
+	const char *source;
+	const char *dest; /* without the leading '/' */
+	uint64_t device, inode;
+	uint64_t access;     /* Landlock rights; 0: no rule */
+	uint64_t attributes; /* MOUNT_ATTR_ */
+	int tree_fd;         /* already cloned by the launcher, or -1 */
+	bool directory;
+};
+
+struct child_link {
+	const char *path; /* without the leading '/' */
+	const char *target;
+};
+
+struct child_limit {
+	int resource;
+	struct rlimit value;
+};
+
+struct child_plan {
+	/* The inner end of the boundary channel: messages up, the two releases down. */
+	int channel_fd;
+	/* Held by the workload alone and close-on-exec: a fault or one byte, then end of file. */
+	int exec_fd;
+	int ruleset_fd; /* -1: no Landlock */
+
+	bool namespaces;
+	bool become_ids; /* in namespaces as root: take inside ids */
+	bool setgroups_allowed;
+	uint32_t uid, gid; /* to become; in namespaces the inside ids */
+	bool drop_ids;     /* without namespaces as root */
+	const char *hostname;
+
+	bool root; /* a private root is built */
+	const struct child_mount *mounts;
+	size_t mount_count;
+	const struct child_link *links;
+	size_t link_count;
+	const char *const *masked; /* without the leading '/' */
+	size_t masked_count;
+	const char *tmp_size, *tmp_inodes; /* decimal */
+	uint64_t tmp_access, proc_access;  /* Landlock rights on the private /tmp and /proc */
+
+	const struct child_limit *limits;
+	size_t limit_count;
+	mode_t umask;
+
+	bool terminal;
+	const char *cwd;
+	const uint32_t *fds; /* ascending */
+	size_t fd_count;
+
+	bool attest;
+	struct sock_fprog filter;
+	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_ */
+
+	const char *exe_path;
+	int exe_fd; /* -1: by path */
+	uint64_t exe_device, exe_inode;
+	char *const *argv;
+	char *const *envp;
+};
+
+/* ---- boundary channel: SOCK_SEQPACKET between launcher and what lives inside ------------------ */
+
+enum boundary_message_type {
+	BOUNDARY_FAULT = 1, /* a step of init or of the workload before exec failed */
+	BOUNDARY_WORKLOAD,  /* carries the workload's pidfd */
+	BOUNDARY_INSTALLED, /* every layer but the filter is in place; waits for a release */
+	BOUNDARY_LISTENER,  /* carries the filter's notification descriptor */
+	BOUNDARY_MAIN_EXIT, /* the workload's main process ended */
+};
+
+struct boundary_message {
+	uint32_t type;
+	uint32_t step;
+	int32_t sys_errno;
+	uint32_t index;
+	int32_t status;    /* MAIN_EXIT */
+	uint32_t reserved;
+};
+
+enum { EXEC_ABOUT = 'A' };
+
+/* ---- child zone (child*.c, init.c): nothing allocates, nothing returns to the launcher -------- */
+
+_Noreturn void child_workload(const struct child_plan *plan);
+_Noreturn void child_init(const struct child_plan *plan);
+
+/* Reports a failed step with errno and ends this process with 127. */
+_Noreturn void child_fail(const struct child_plan *plan, enum bv_step step, uint32_t index);
+
+/* Sends one message, with a descriptor when fd >= 0.  0, or -1 with errno. */
+int child_send(const struct child_plan *plan, const struct boundary_message *message, int fd);
+
+/* Waits for the launcher's next release; -1 when the launcher is gone. */
+int child_await_release(const struct child_plan *plan);
+
+/* Builds the private root and enters it. */
+void child_build_root(const struct child_plan *plan);
+
+/* Opens `mount` in this mount namespace, checks that it is what the host saw, and clones its tree. */
+int child_open_tree(const struct child_mount *mount, int idmap_fd);
+
+/* Closes everything above 2 but the plan's own descriptors and those in `keep` (ascending). */
+int child_close_others(const struct child_plan *plan, const int *keep, size_t keep_count);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * v2_watch.c - the launcher's loop beside a living boundary.
+ *
+ * It ends when the first process is gone and nothing of the tree is left; whatever kills the host
+ * reaches us as the end of the control channel and kills the tree.
+ */
+#include "v2.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "linux/sys.h"
+
+enum { WATCH_CONTROL, WATCH_HOST, WATCH_CHANNEL, WATCH_EXEC, WATCH_LISTENER, WATCH_FIRST, WATCH_COUNT };
+
+void launch_kill(struct launch *launch)
+{
+	launch->killed = true;
+	(void)bv_sys_pidfd_send_signal(launch->first_pidfd, SIGKILL);
+}
+
+/* Receives one message and the descriptor it may carry.  The size, 0 at the end, -1 with errno. */
+static ssize_t receive(int fd, void *data, size_t size_bytes, int *ret_fd)
+{
+	struct iovec part = {data, size_bytes};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+				.msg_controllen = sizeof(control.space)};
+	ssize_t got = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&packet) : NULL;
+
+	*ret_fd = -1;
+	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return got;
+}
+
+/* The PID a pidfd stands for, in our PID namespace, which is the host's; 0 when it is gone. */
+static pid_t pid_of(int pidfd)
+{
+	char path[64], data[256];
+	const char *line;
+	ssize_t got;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = read(fd, data, sizeof(data) - 1);
+	close(fd);
+	if (got <= 0)
+		return 0;
+	data[got] = '\0';
+	line = strstr(data, "Pid:");
+	return line != NULL ? (pid_t)strtol(line + 4, NULL, 10) : 0;
+}
+
+static void tell_installed(struct launch *launch)
+{
+	struct bv_record_installed record = {.init_pid = launch->plan.namespaces ? launch->first_pid : 0};
+
+	record.workload_pid = launch->plan.namespaces ? pid_of(launch->workload_pidfd) : launch->first_pid;
+	for (int state = BV_STATE_IDENTITY_PHASE_RESOLVED; state <= BV_STATE_CONFINEMENT_PHASE_RESOLVED; state++)
+		launch_state(launch, (enum bv_launcher_state)state);
+	launch_send(launch, BV_RECORD_INSTALLED, &record, sizeof(record));
+}
+
+static void on_channel(struct launch *launch)
+{
+	struct boundary_message message;
+	int fd;
+
+	if (receive(launch->channel_fd, &message, sizeof(message), &fd) != (ssize_t)sizeof(message)) {
+		if (fd >= 0)
+			close(fd);
+		close(launch->channel_fd);
+		launch->channel_fd = -1;
+		return;
+	}
+	switch ((enum boundary_message_type)message.type) {
+	case BOUNDARY_FAULT:
+		launch_fault(launch, (enum bv_step)message.step, message.sys_errno, message.index);
+		break;
+	case BOUNDARY_WORKLOAD:
+		launch->workload_pidfd = fd;
+		return;
+	case BOUNDARY_INSTALLED:
+		tell_installed(launch);
+		break;
+	case BOUNDARY_LISTENER:
+		launch->listener_fd = fd;
+		return;
+	case BOUNDARY_MAIN_EXIT:
+		launch->end_ns = launch_now_ns();
+		launch->main_ended = true;
+		launch->main_status = message.status;
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* One byte, then end of file: the program runs.  A fault came over the channel before the end. */
+static void on_exec(struct launch *launch)
+{
+	char byte;
+	ssize_t got = read(launch->exec_read_fd, &byte, 1);
+
+	if (got == 1 && byte == EXEC_ABOUT) {
+		launch_state(launch, BV_STATE_READY_TO_EXEC);
+		launch->exec_ns = launch_now_ns();
+		return;
+	}
+	if (got < 0 && errno == EINTR)
+		return;
+	close(launch->exec_read_fd);
+	launch->exec_read_fd = -1;
+	/* A child that failed wrote its fault before it closed this, so it is here to be read. */
+	while (launch->channel_fd >= 0) {
+		struct pollfd ready = {.fd = launch->channel_fd, .events = POLLIN};
+
+		if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLIN))
+			break;
+		on_channel(launch);
+	}
+	if (got == 0 && launch->exec_ns != 0 && !launch->faulted) {
+		launch->executed = true;
+		launch_state(launch, BV_STATE_EXEC_SUCCEEDED);
+		launch_send(launch, BV_RECORD_EXEC, NULL, 0);
+	}
+}
+
+static void on_control(struct launch *launch)
+{
+	struct bv_command command;
+	const char go = 'g';
+	int fd;
+	ssize_t got = receive(launch->control_fd, &command, sizeof(command), &fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	/* The host is gone, or does not speak our language: either way nothing may go on. */
+	if (got != (ssize_t)sizeof(command)) {
+		launch_kill(launch);
+		launch->control_fd = -1;
+		return;
+	}
+	switch ((enum bv_command_type)command.type) {
+	case BV_COMMAND_RELEASE:
+		if (launch->channel_fd >= 0)
+			(void)send(launch->channel_fd, &go, 1, MSG_NOSIGNAL);
+		return;
+	case BV_COMMAND_KILL:
+		break;
+	case BV_COMMAND_SIGNAL:
+		if (launch->workload_pidfd >= 0 && launch->executed)
+			(void)bv_sys_pidfd_send_signal(launch->workload_pidfd, command.argument);
+		return;
+	}
+	launch_kill(launch);
+}
+
+/*
+ * Without a PID namespace orphans come to us as their subreaper: each round kills and reaps all
+ * children there are.  A tree that forks faster than we kill is bounded by its process limit, and
+ * by the host, which kills us last.
+ */
+static void kill_orphans(void)
+{
+	char path[64], list[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	for (;;) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t got = fd >= 0 ? read(fd, list, sizeof(list) - 1) : -1;
+		char *next = list;
+
+		if (fd >= 0)
+			close(fd);
+		/* Waiting for children nobody killed would be waiting for ever. */
+		if (got < 0)
+			return;
+		list[got] = '\0';
+		for (;;) {
+			char *end;
+			long pid = strtol(next, &end, 10);
+
+			if (end == next)
+				break;
+			next = end;
+			if (pid > 1)
+				(void)kill((pid_t)pid, SIGKILL);
+		}
+		if (bv_sys_wait4(-1, NULL, __WALL, NULL) < 0)
+			return;
+	}
+}
+
+static uint64_t microseconds(struct timeval value)
+{
+	return (uint64_t)value.tv_sec * 1000000U + (uint64_t)value.tv_usec;
+}
+
+/* Reaps the first process and all that came back to us, and tells the host how it ended. */
+static void conclude(struct launch *launch)
+{
+	struct bv_record_exit record = {.killed = launch->killed};
+	struct rusage usage;
+	int status = 0;
+
+	(void)bv_sys_wait4(launch->first_pid, &status, __WALL, NULL);
+	if (!launch->plan.namespaces) {
+		kill_orphans();
+		launch->main_ended = true;
+		launch->main_status = status;
+	}
+	while (launch->listener_fd >= 0) {
+		struct pollfd ready = {.fd = launch->listener_fd, .events = POLLIN};
+
+		if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLIN))
+			break;
+		launch_answer_denied(launch);
+	}
+	if (launch->end_ns == 0)
+		launch->end_ns = launch_now_ns();
+	if (!launch->executed) {
+		if (!launch->faulted)
+			launch_fault(launch, BV_STEP_SUPERVISE, 0, 0);
+		return;
+	}
+	launch_send_denied_totals(launch);
+	memset(&usage, 0, sizeof(usage));
+	(void)getrusage(RUSAGE_CHILDREN, &usage);
+	record.status = launch->main_ended ? launch->main_status : SIGKILL;
+	record.wall_ns = launch->end_ns - launch->exec_ns;
+	record.user_us = microseconds(usage.ru_utime);
+	record.system_us = microseconds(usage.ru_stime);
+	record.max_rss_kib = (uint64_t)usage.ru_maxrss;
+	record.minor_faults = (uint64_t)usage.ru_minflt;
+	record.major_faults = (uint64_t)usage.ru_majflt;
+	record.voluntary_switches = (uint64_t)usage.ru_nvcsw;
+	record.involuntary_switches = (uint64_t)usage.ru_nivcsw;
+	launch_send(launch, BV_RECORD_EXIT, &record, sizeof(record));
+}
+
+void launch_watch(struct launch *launch)
+{
+	launch->host_pidfd = bv_sys_pidfd_open(getppid());
+	for (;;) {
+		struct pollfd set[WATCH_COUNT] = {
+			[WATCH_CONTROL] = {.fd = launch->control_fd, .events = POLLIN},
+			[WATCH_HOST] = {.fd = launch->host_pidfd, .events = POLLIN},
+			[WATCH_CHANNEL] = {.fd = launch->channel_fd, .events = POLLIN},
+			[WATCH_EXEC] = {.fd = launch->exec_read_fd, .events = POLLIN},
+			[WATCH_LISTENER] = {.fd = launch->listener_fd, .events = POLLIN},
+			[WATCH_FIRST] = {.fd = launch->first_pidfd, .events = POLLIN},
+		};
+
+		if (poll(set, WATCH_COUNT, -1) < 0 && errno != EINTR)
+			launch_kill(launch);
+		if (set[WATCH_LISTENER].revents & POLLIN)
+			launch_answer_denied(launch);
+		else if (set[WATCH_LISTENER].revents != 0) {
+			/* Nobody is left under the filter. */
+			close(launch->listener_fd);
+			launch->listener_fd = -1;
+		}
+		/* The channel before the exec pipe: a fault precedes the end of file it explains. */
+		if (set[WATCH_CHANNEL].revents != 0)
+			on_channel(launch);
+		if (set[WATCH_EXEC].revents != 0)
+			on_exec(launch);
+		if (set[WATCH_CONTROL].revents != 0)
+			on_control(launch);
+		if (set[WATCH_HOST].revents != 0) {
+			launch_kill(launch);
+			close(launch->host_pidfd);
+			launch->host_pidfd = -1;
+		}
+		if (set[WATCH_FIRST].revents != 0 && launch->channel_fd < 0 && launch->exec_read_fd < 0)
+			break;
+		if (set[WATCH_FIRST].revents != 0 && !launch->plan.namespaces && launch->exec_read_fd < 0)
+			break;
+	}
+	conclude(launch);
+}

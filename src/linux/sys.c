@@ -132,7 +132,9 @@ static long clone_on_stack(unsigned long flags, void *stack_top, int *pidfd, int
 pid_t bv_sys_spawn(int (*entry)(void *argument), void *argument, void *stack, size_t stack_size,
 		   int *ret_pidfd)
 {
-	const unsigned long flags = BV_CLONE_VM | BV_CLONE_VFORK | BV_CLONE_PIDFD | SIGCHLD;
+	/* No exit signal: a caller's own SIGCHLD handler or wait(-1) must not meet a child it did not make.
+	 * Such a child is waited for with __WALL. */
+	const unsigned long flags = BV_CLONE_VM | BV_CLONE_VFORK | BV_CLONE_PIDFD;
 	uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
 
 	return (pid_t)clone_on_stack(flags, (void *)top, ret_pidfd, entry, argument);
@@ -265,6 +267,11 @@ struct bv_landlock_ruleset_attr bv_landlock_known(int abi)
 int bv_sys_seccomp_filter(unsigned int flags, const struct sock_fprog *program)
 {
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
+}
+
+int bv_sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return (int)syscall(SYS_ioctl, fd, request, argument);
 }
 
 int bv_sys_drop_capabilities(void)

@@ -68,7 +68,8 @@ struct child_plan {
 	const char *const *masked; /* without the leading '/' */
 	size_t masked_count;
 	const char *tmp_size, *tmp_inodes; /* decimal */
-	uint64_t tmp_access, proc_access;  /* Landlock rights on the private /tmp and /proc */
+	/* Landlock rights on the private /tmp and /proc, and on the root's own directories. */
+	uint64_t tmp_access, proc_access, root_access;
 
 	const struct child_limit *limits;
 	size_t limit_count;

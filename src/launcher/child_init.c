@@ -67,6 +67,8 @@ _Noreturn void child_init(const struct child_plan *plan)
 	/* The launcher may have died before the line above; then the channel says so. */
 	if (child_await_release(plan) != 0)
 		child_fail(plan, BV_STEP_USER_MAP, 0);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		child_fail(plan, BV_STEP_USER_MAP, 1);
 	child_become(plan);
 	/* A change of ids clears the death signal. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0)

@@ -273,6 +273,7 @@ void child_build_root(const struct child_plan *plan)
 	child_make_proc(plan, root);
 	child_make_links(plan, root);
 	child_mask(plan, root);
+	child_add_rule(plan, root, plan->root_access, 0);
 	child_enter(plan, root);
 	close(root);
 }

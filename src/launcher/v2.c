@@ -129,13 +129,18 @@ static int refuse(struct launch *launch, enum bv_launcher_refusal reason, const 
 static int verify(struct launch *launch, struct bv_launcher *launcher, struct bv_launch_body2 *body)
 {
 	struct bv_error err = {.code = BV_OK};
-	struct bv_str encoded;
+	struct bv_frame frame;
+	enum bv_frame_reject reject;
 	const char *wrong;
 
 	if (!launcher->sealed)
 		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH, "the plan is not a sealed memory file");
-	if (bv_frame_open(launcher->frame, BV_FRAME_VERSION_2, &encoded, &err) != BV_OK ||
-	    bv_canon_decode(launch->arena, &bv_launch_body2_type, encoded.data, encoded.len, body, &err) != BV_OK)
+	reject = bv_frame_open(launcher->frame.data, launcher->frame.len, &frame);
+	if (reject != BV_FRAME_OK)
+		return refuse(launch, BV_REFUSAL_PLAN_INVALID, bv_frame_reject_name(reject));
+	if (frame.version != 2)
+		return refuse(launch, BV_REFUSAL_PLAN_INVALID, "a packet channel speaks protocol 2 alone");
+	if (bv_canon_decode(launch->arena, &bv_launch_body2_type, frame.body, frame.body_bytes, body, &err) != BV_OK)
 		return refuse(launch, BV_REFUSAL_PLAN_INVALID, err.message);
 	bv_launcher_forget_frame(launcher);
 	launch->work = &body->work;

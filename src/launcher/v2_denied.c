@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "linux/seccomp.h"
+#include "linux/seccomp_filter.h"
+#include "linux/sys.h"
 
 /* The slot of this kind of call; the last one takes all that found no room. */
 static struct bv_record_denied *find_slot(struct launch *launch, uint32_t arch, uint32_t number, bool *ret_first)
@@ -40,14 +41,14 @@ void launch_answer_denied(struct launch *launch)
 
 	memset(&call, 0, sizeof(call));
 	/* ENOENT: the caller died in between. */
-	if (ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0)
+	if (bv_sys_ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0)
 		return;
 	memset(&answer, 0, sizeof(answer));
 	answer.id = call.id;
 	answer.error = -bv_seccomp_errno(&launch->work->seccomp, &call.data);
 	bv_assert(answer.error < 0);
 	/* ENOENT again means the caller is gone and needs no answer. */
-	(void)ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	(void)bv_sys_ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 
 	slot = find_slot(launch, call.data.arch, (uint32_t)call.data.nr, &first);
 	slot->count++;

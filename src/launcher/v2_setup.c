@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "linux/seccomp.h"
+#include "linux/seccomp_filter.h"
 #include "linux/sys.h"
 
 static bool is_absolute(struct bv_str path)
@@ -178,6 +178,19 @@ static int prepare_mounts(struct launch *launch, uint32_t *ret_index)
 	return 0;
 }
 
+/*
+ * A right on the root holds for all below it.  Listing the root's own directories is harmless, and
+ * expected, unless some granted directory may not be listed itself.
+ */
+static uint64_t right_to_list(const struct bv_launch_root *root)
+{
+	for (size_t i = 0; i < root->mounts.count; i++) {
+		if (root->mounts.items[i].directory && !(root->mounts.items[i].access & BV_LANDLOCK_READ_DIR))
+			return 0;
+	}
+	return BV_LANDLOCK_READ_DIR;
+}
+
 static int prepare_root(struct launch *launch, uint32_t *ret_index)
 {
 	const struct bv_launch_root *root = &launch->work->root;
@@ -199,6 +212,7 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	plan->masked_count = root->masked.count;
 	plan->tmp_size = bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_bytes).data;
 	plan->tmp_inodes = bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_inodes).data;
+	plan->root_access = right_to_list(root) & launch->work->landlock.handled_fs;
 	plan->root = true;
 	return prepare_mounts(launch, ret_index);
 }

@@ -109,7 +109,13 @@ int launch_spawn(struct launch *launch, enum bv_step *ret_step)
 	/* Whatever is orphaned inside comes back to us where there is no PID 1 of its own. */
 	if (!launch->plan.namespaces && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
 		return -1;
+	/* An ordinary user may write the id maps of a dumpable process only; the child inherits this and
+	 * gives it up as soon as it is mapped, before anything untrusted exists. */
+	if (launch->plan.namespaces && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+		return -1;
 	pid = bv_sys_fork(clone_flags(launch->work), -1, &launch->first_pidfd);
+	if (pid != 0)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (pid < 0)
 		return -1;
 	if (pid == 0) {

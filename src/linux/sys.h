@@ -193,6 +193,9 @@ enum { BV_SECCOMP_FLAG_NEW_LISTENER = 8, BV_SECCOMP_FLAG_WAIT_KILLABLE_RECV = 32
 /* Linux 3.17; NEW_LISTENER 5.0.  Returns the listener, or 0. */
 int bv_sys_seccomp_filter(unsigned int flags, const struct sock_fprog *program);
 
+/* ioctl(2) with a request of its full width: musl's takes an int, into which these do not fit. */
+int bv_sys_ioctl(int fd, unsigned long request, void *argument);
+
 /* Empties effective, permitted and inheritable. */
 int bv_sys_drop_capabilities(void);
 

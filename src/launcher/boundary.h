@@ -96,9 +96,16 @@ struct child_plan {
 enum boundary_message_type {
 	BOUNDARY_FAULT = 1, /* a step of init or of the workload before exec failed */
 	BOUNDARY_WORKLOAD,  /* carries the workload's pidfd */
-	BOUNDARY_INSTALLED, /* every layer but the filter is in place; waits for a release */
 	BOUNDARY_LISTENER,  /* carries the filter's notification descriptor */
+	BOUNDARY_INSTALLED, /* every layer is in place; waits for a release */
 	BOUNDARY_MAIN_EXIT, /* the workload's main process ended */
+	BOUNDARY_TREE_GONE, /* PID 1 has reaped everyone; carries what they used */
+};
+
+/* What a tree used, in the units of struct bv_record_exit. */
+struct boundary_usage {
+	uint64_t user_us, system_us, max_rss_kib, minor_faults, major_faults;
+	uint64_t voluntary_switches, involuntary_switches;
 };
 
 struct boundary_message {
@@ -108,6 +115,7 @@ struct boundary_message {
 	uint32_t index;
 	int32_t status;    /* MAIN_EXIT */
 	uint32_t reserved;
+	struct boundary_usage usage; /* TREE_GONE */
 };
 
 enum { EXEC_ABOUT = 'A' };
@@ -122,6 +130,9 @@ _Noreturn void child_fail(const struct child_plan *plan, enum bv_step step, uint
 
 /* Sends one message, with a descriptor when fd >= 0.  0, or -1 with errno. */
 int child_send(const struct child_plan *plan, const struct boundary_message *message, int fd);
+
+/* What this process's reaped children used, all descendants they reaped included. */
+void child_usage(struct boundary_usage *ret_usage);
 
 /* Waits for the launcher's next release; -1 when the launcher is gone. */
 int child_await_release(const struct child_plan *plan);

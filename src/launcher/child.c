@@ -281,9 +281,10 @@ static const struct {
 	{BV_STEP_CAPABILITIES, child_capabilities},
 	/* After mounts: Landlock forbids changing them. */
 	{BV_STEP_LANDLOCK, child_landlock},
-	{BV_STEP_ATTEST, child_attest},
-	/* Last: only sendmsg, close, write, stat and execve follow, and every filter allows them. */
+	/* Only sendmsg, recv, prctl, close, write, stat and execve follow, and every filter allows them. */
 	{BV_STEP_SECCOMP, child_seccomp},
+	/* With every layer in place, so that the host can see them all, the filter too. */
+	{BV_STEP_ATTEST, child_attest},
 	{BV_STEP_EXEC, child_exec},
 };
 

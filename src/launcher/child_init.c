@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,26 @@ static void child_close_for_init(const struct child_plan *plan)
 		child_fail(plan, BV_STEP_FDS, 0);
 }
 
+static uint64_t child_microseconds(struct timeval value)
+{
+	return (uint64_t)value.tv_sec * 1000000U + (uint64_t)value.tv_usec;
+}
+
+void child_usage(struct boundary_usage *ret_usage)
+{
+	struct rusage usage;
+
+	memset(&usage, 0, sizeof(usage));
+	(void)getrusage(RUSAGE_CHILDREN, &usage);
+	ret_usage->user_us = child_microseconds(usage.ru_utime);
+	ret_usage->system_us = child_microseconds(usage.ru_stime);
+	ret_usage->max_rss_kib = (uint64_t)usage.ru_maxrss;
+	ret_usage->minor_faults = (uint64_t)usage.ru_minflt;
+	ret_usage->major_faults = (uint64_t)usage.ru_majflt;
+	ret_usage->voluntary_switches = (uint64_t)usage.ru_nvcsw;
+	ret_usage->involuntary_switches = (uint64_t)usage.ru_nivcsw;
+}
+
 static _Noreturn void child_reap(const struct child_plan *plan, pid_t workload)
 {
 	for (;;) {
@@ -50,7 +71,12 @@ static _Noreturn void child_reap(const struct child_plan *plan, pid_t workload)
 			/* What outlives the main process does not outlive the boundary. */
 			kill(-1, SIGKILL);
 		} else if (pid < 0) {
-			/* ECHILD: nobody is left, and every one of them has been counted. */
+			/* ECHILD: nobody is left, and every one of them has been counted.  Said before the end,
+			 * because taking the namespaces down takes longer than many a workload runs. */
+			struct boundary_message gone = {.type = BOUNDARY_TREE_GONE};
+
+			child_usage(&gone.usage);
+			(void)child_send(plan, &gone, -1);
 			_exit(0);
 		}
 	}

@@ -164,14 +164,21 @@ static void child_bind_all(const struct child_plan *plan, int root)
 	}
 }
 
+/*
+ * The private /tmp is a directory of the root's own filesystem, mounted once more: writable, where
+ * the root will be read-only.  POSIX shared memory lives there too, so that one size bounds both.
+ */
 static void child_make_tmp(const struct child_plan *plan, int root)
 {
-	int tmp = child_new_fs("tmpfs", "1777", plan->tmp_size, plan->tmp_inodes,
-			       BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV | BV_MOUNT_ATTR_NOEXEC);
+	const struct bv_mount_attr attr = {.attr_set = BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV |
+						       BV_MOUNT_ATTR_NOEXEC};
+	int tmp = -1;
 
-	/* POSIX shared memory lives there too, so that one size bounds both. */
-	if (tmp < 0 || child_attach(root, tmp, "tmp", true) != 0 || mkdirat(tmp, ".shm", 0700) != 0 ||
-	    fchmodat(tmp, ".shm", 01777, 0) != 0)
+	if (mkdirat(root, "tmp", 0700) == 0 && mkdirat(root, "tmp/.shm", 0700) == 0 &&
+	    fchmodat(root, "tmp", 01777, 0) == 0 && fchmodat(root, "tmp/.shm", 01777, 0) == 0)
+		tmp = bv_sys_open_tree(root, "tmp", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC);
+	if (tmp < 0 || bv_sys_mount_setattr(tmp, "", BV_AT_EMPTY_PATH, &attr) != 0 ||
+	    child_attach(root, tmp, "tmp", true) != 0)
 		child_fail(plan, BV_STEP_MOUNT_TMP, 0);
 	child_add_rule(plan, tmp, plan->tmp_access, 0);
 	close(tmp);
@@ -184,7 +191,7 @@ static void child_set_switch(int proc, const char *path, const char *value)
 
 	if (fd < 0)
 		return;
-	/* Either is a second lock on a door the filter closes; kernels before 6.3 lack the first. */
+	/* A second lock on a door the filter closes. */
 	if (write(fd, value, strlen(value)) < 0)
 		errno = 0;
 	close(fd);
@@ -197,7 +204,6 @@ static void child_make_proc(const struct child_plan *plan, int root)
 
 	if (proc < 0 || child_attach(root, proc, "proc", true) != 0)
 		child_fail(plan, BV_STEP_MOUNT_PROC, 0);
-	child_set_switch(proc, "sys/vm/memfd_noexec", "2");
 	child_set_switch(proc, "sys/user/max_user_namespaces", "0");
 	child_add_rule(plan, proc, plan->proc_access, 0);
 	close(proc);
@@ -265,7 +271,8 @@ void child_build_root(const struct child_plan *plan)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		child_fail(plan, BV_STEP_MOUNT_PRIVATE, 0);
-	root = child_new_fs("tmpfs", "0755", "1048576", "4096", BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV);
+	root = child_new_fs("tmpfs", "0755", plan->tmp_size, plan->tmp_inodes,
+			    BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV);
 	if (root < 0 || bv_sys_move_mount(root, "", AT_FDCWD, "/", BV_MOVE_MOUNT_F_EMPTY_PATH) != 0)
 		child_fail(plan, BV_STEP_MOUNT_ROOT, 0);
 	child_make_tmp(plan, root);

@@ -36,6 +36,8 @@ struct launch {
 	bool killed;
 	bool faulted;
 	bool main_ended;
+	bool tree_gone;
+	struct boundary_usage usage;
 	int main_status;
 	uint64_t exec_ns, end_ns;
 

@@ -57,20 +57,27 @@ static void owner_map(char *out, size_t size, uint32_t outside)
 		       outside + 1, 4294967294U - outside);
 }
 
+/* Keeps a user namespace alive until it has been opened. */
+static int hold_namespace(void *unused)
+{
+	(void)unused;
+	/* A launcher that dies takes it along. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (;;)
+		pause();
+	return 0;
+}
+
 int launch_make_idmap(const struct bv_launch_namespaces *namespaces)
 {
+	/* Shares our memory, which spares copying it for a process that only has to exist. */
+	static char stack[4096] __attribute__((aligned(16)));
 	char map[128], path[64];
 	int pidfd = -1, fd = -1, saved;
-	pid_t pid = bv_sys_fork(BV_CLONE_NEWUSER, -1, &pidfd);
+	pid_t pid = bv_sys_spawn_beside(BV_CLONE_NEWUSER, hold_namespace, NULL, stack, sizeof(stack), &pidfd);
 
 	if (pid < 0)
 		return -1;
-	if (pid == 0) {
-		/* Lives only until its namespace has been opened; a launcher that dies takes it along. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		for (;;)
-			pause();
-	}
 	owner_map(map, sizeof(map), namespaces->gid_outside);
 	if (write_proc(pid, "gid_map", map) == 0) {
 		owner_map(map, sizeof(map), namespaces->uid_outside);
@@ -80,8 +87,8 @@ int launch_make_idmap(const struct bv_launch_namespaces *namespaces)
 		}
 	}
 	saved = errno;
+	/* It is reaped with everything else, or by whoever outlives us. */
 	(void)bv_sys_pidfd_send_signal(pidfd, SIGKILL);
-	(void)bv_sys_wait4(pid, NULL, 0, NULL);
 	close(pidfd);
 	errno = saved;
 	return fd;

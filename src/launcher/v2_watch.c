@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -108,6 +107,10 @@ static void on_channel(struct launch *launch)
 		launch->end_ns = launch_now_ns();
 		launch->main_ended = true;
 		launch->main_status = message.status;
+		break;
+	case BOUNDARY_TREE_GONE:
+		launch->tree_gone = true;
+		launch->usage = message.usage;
 		break;
 	}
 	if (fd >= 0)
@@ -212,16 +215,48 @@ static void kill_orphans(void)
 	}
 }
 
-static uint64_t microseconds(struct timeval value)
+static void answer_what_is_left(struct launch *launch)
 {
-	return (uint64_t)value.tv_sec * 1000000U + (uint64_t)value.tv_usec;
+	while (launch->listener_fd >= 0) {
+		struct pollfd ready = {.fd = launch->listener_fd, .events = POLLIN};
+
+		if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLIN))
+			break;
+		launch_answer_denied(launch);
+	}
 }
 
-/* Reaps the first process and all that came back to us, and tells the host how it ended. */
+/* Tells the host how it ended, once nothing of the workload is left. */
 static void conclude(struct launch *launch)
 {
-	struct bv_record_exit record = {.killed = launch->killed};
-	struct rusage usage;
+	const struct boundary_usage *usage = &launch->usage;
+	struct bv_record_exit record = {
+		.status = launch->main_ended ? launch->main_status : SIGKILL,
+		.killed = launch->killed,
+		.user_us = usage->user_us,
+		.system_us = usage->system_us,
+		.max_rss_kib = usage->max_rss_kib,
+		.minor_faults = usage->minor_faults,
+		.major_faults = usage->major_faults,
+		.voluntary_switches = usage->voluntary_switches,
+		.involuntary_switches = usage->involuntary_switches,
+	};
+
+	answer_what_is_left(launch);
+	if (!launch->executed) {
+		launch_fault(launch, BV_STEP_SUPERVISE, 0, 0);
+		return;
+	}
+	if (launch->end_ns == 0)
+		launch->end_ns = launch_now_ns();
+	record.wall_ns = launch->end_ns - launch->exec_ns;
+	launch_send_denied_totals(launch);
+	launch_send(launch, BV_RECORD_EXIT, &record, sizeof(record));
+}
+
+/* Reaps the first process, and without namespaces all that came back to us. */
+static void reap(struct launch *launch)
+{
 	int status = 0;
 
 	(void)bv_sys_wait4(launch->first_pid, &status, __WALL, NULL);
@@ -230,33 +265,18 @@ static void conclude(struct launch *launch)
 		launch->main_ended = true;
 		launch->main_status = status;
 	}
-	while (launch->listener_fd >= 0) {
-		struct pollfd ready = {.fd = launch->listener_fd, .events = POLLIN};
+	if (!launch->tree_gone)
+		child_usage(&launch->usage);
+}
 
-		if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLIN))
-			break;
-		launch_answer_denied(launch);
-	}
-	if (launch->end_ns == 0)
-		launch->end_ns = launch_now_ns();
-	if (!launch->executed) {
-		if (!launch->faulted)
-			launch_fault(launch, BV_STEP_SUPERVISE, 0, 0);
-		return;
-	}
-	launch_send_denied_totals(launch);
-	memset(&usage, 0, sizeof(usage));
-	(void)getrusage(RUSAGE_CHILDREN, &usage);
-	record.status = launch->main_ended ? launch->main_status : SIGKILL;
-	record.wall_ns = launch->end_ns - launch->exec_ns;
-	record.user_us = microseconds(usage.ru_utime);
-	record.system_us = microseconds(usage.ru_stime);
-	record.max_rss_kib = (uint64_t)usage.ru_maxrss;
-	record.minor_faults = (uint64_t)usage.ru_minflt;
-	record.major_faults = (uint64_t)usage.ru_majflt;
-	record.voluntary_switches = (uint64_t)usage.ru_nvcsw;
-	record.involuntary_switches = (uint64_t)usage.ru_nivcsw;
-	launch_send(launch, BV_RECORD_EXIT, &record, sizeof(record));
+static bool is_over(const struct launch *launch, bool first_gone)
+{
+	if (launch->exec_read_fd >= 0)
+		return false;
+	/* PID 1 says so while it still takes its namespaces down; if it was killed, it cannot. */
+	if (launch->tree_gone && launch->main_ended)
+		return true;
+	return first_gone && (launch->channel_fd < 0 || !launch->plan.namespaces);
 }
 
 void launch_watch(struct launch *launch)
@@ -293,10 +313,14 @@ void launch_watch(struct launch *launch)
 			close(launch->host_pidfd);
 			launch->host_pidfd = -1;
 		}
-		if (set[WATCH_FIRST].revents != 0 && launch->channel_fd < 0 && launch->exec_read_fd < 0)
-			break;
-		if (set[WATCH_FIRST].revents != 0 && !launch->plan.namespaces && launch->exec_read_fd < 0)
+		if (is_over(launch, set[WATCH_FIRST].revents != 0))
 			break;
 	}
-	conclude(launch);
+	if (launch->tree_gone) {
+		conclude(launch);
+		reap(launch);
+	} else {
+		reap(launch);
+		conclude(launch);
+	}
 }

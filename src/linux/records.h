@@ -98,8 +98,8 @@ struct bv_record_refusal {
 	X(BV_STEP_IDENTITY, "identity", "drop to an unprivileged user")                            \
 	X(BV_STEP_CAPABILITIES, "capabilities", "drop capabilities")                               \
 	X(BV_STEP_LANDLOCK, "landlock", "enter the Landlock ruleset")                              \
-	X(BV_STEP_ATTEST, "attest", "wait for the host's look")                                    \
 	X(BV_STEP_SECCOMP, "seccomp", "enter the system call filter")                              \
+	X(BV_STEP_ATTEST, "attest", "wait for the host's look")                                    \
 	X(BV_STEP_EXEC, "exec", "execute the program")                                             \
 	X(BV_STEP_SUPERVISE, "supervise", "watch over the workload")
 

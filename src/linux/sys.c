@@ -129,15 +129,21 @@ static long clone_on_stack(unsigned long flags, void *stack_top, int *pidfd, int
 }
 #endif
 
+pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *argument, void *stack,
+			  size_t stack_size, int *ret_pidfd)
+{
+	uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
+
+	/* No exit signal: a caller's own SIGCHLD handler or wait(-1) must not meet a child it did not make.
+	 * Such a child is waited for with __WALL. */
+	return (pid_t)clone_on_stack((unsigned long)flags | BV_CLONE_VM | BV_CLONE_PIDFD, (void *)top,
+				     ret_pidfd, entry, argument);
+}
+
 pid_t bv_sys_spawn(int (*entry)(void *argument), void *argument, void *stack, size_t stack_size,
 		   int *ret_pidfd)
 {
-	/* No exit signal: a caller's own SIGCHLD handler or wait(-1) must not meet a child it did not make.
-	 * Such a child is waited for with __WALL. */
-	const unsigned long flags = BV_CLONE_VM | BV_CLONE_VFORK | BV_CLONE_PIDFD;
-	uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
-
-	return (pid_t)clone_on_stack(flags, (void *)top, ret_pidfd, entry, argument);
+	return bv_sys_spawn_beside(BV_CLONE_VFORK, entry, argument, stack, stack_size, ret_pidfd);
 }
 
 int bv_sys_pidfd_open(pid_t pid)

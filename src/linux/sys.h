@@ -67,6 +67,11 @@ pid_t bv_sys_fork(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 pid_t bv_sys_spawn(int (*entry)(void *argument), void *argument, void *stack, size_t stack_size,
 		   int *ret_pidfd);
 
+/* The same without waiting and with more clone flags: a helper that lives beside its caller.  It
+ * shares errno too, so it may only make calls that cannot fail. */
+pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *argument, void *stack,
+			  size_t stack_size, int *ret_pidfd);
+
 int bv_sys_pidfd_open(pid_t pid);                        /* Linux 5.3 */
 int bv_sys_pidfd_send_signal(int pidfd, int signal_number); /* Linux 5.1 */
 int bv_sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags); /* 3.19 */

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The table of flags, and what each does to the request. */
+#include "options.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int refuse(const struct cli_flag *flag, const char *value, const char *what)
+{
+	cli_say("%s: '%s' %s", flag->name, value, what);
+	return -1;
+}
+
+/* What the library said of a value, told in terms of the flag. */
+static int told(const struct cli_flag *flag, enum bv_code code, const struct bv_error *error)
+{
+	if (code == BV_OK)
+		return 0;
+	cli_say_error(flag->name, error);
+	return -1;
+}
+
+static bool covers_cwd(const char *path)
+{
+	char cwd[PATH_MAX], granted[PATH_MAX];
+
+	if (!getcwd(cwd, sizeof cwd) || !realpath(path, granted))
+		return false;
+
+	size_t len = strlen(granted);
+
+	if (strcmp(granted, "/") == 0)
+		return true;
+	return strncmp(cwd, granted, len) == 0 && (cwd[len] == '/' || cwd[len] == '\0');
+}
+
+static int grant(struct cli_request *request, const struct cli_flag *flag, const char *value,
+		 unsigned int grants)
+{
+	struct bv_error error = {0};
+
+	if (!request->cwd_granted && (grants & (BV_GRANT_READ | BV_GRANT_WRITE)))
+		request->cwd_granted = covers_cwd(value);
+	return told(flag, bv_spec_grant(request->spec, grants, value, &error), &error);
+}
+
+static int take_read(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	return grant(request, flag, value, BV_GRANT_READ);
+}
+
+static int take_write(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	return grant(request, flag, value, BV_GRANT_WRITE);
+}
+
+static int take_exec(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	return grant(request, flag, value, BV_GRANT_EXECUTE);
+}
+
+static int take_deny(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+
+	return told(flag, bv_spec_deny(request->spec, value, &error), &error);
+}
+
+static int take_tmp(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t bytes;
+	const char *wrong = cli_parse_size(value, &bytes);
+
+	if (wrong)
+		return refuse(flag, value, wrong);
+	return told(flag, bv_spec_tmp(request->spec, bytes, &error), &error);
+}
+
+static int take_cwd(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+
+	request->cwd_given = true;
+	return told(flag, bv_spec_cwd(request->spec, value, &error), &error);
+}
+
+static int take_net(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	/* No network is what every spec of ours asks for already. */
+	(void)request;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	cli_say("%s: '%s': reaching chosen peers is not available yet", flag->name, value);
+	cli_remedy("use --net none, and fetch what the program needs before it runs");
+	return -1;
+}
+
+static int take_env(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	const char *equals = strchr(value, '=');
+	const char *content = equals ? equals + 1 : getenv(value);
+	char *name = strndup(value, equals ? (size_t)(equals - value) : strlen(value));
+	int status = -1;
+
+	if (!content) {
+		cli_say("%s: '%s' is not set here", flag->name, value);
+		cli_remedy("set it, or write --env %s=VALUE", value);
+	} else if (name) {
+		status = told(flag, bv_spec_env(request->spec, name, content, &error), &error);
+	}
+	free(name);
+	return status;
+}
+
+static int take_secret(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	struct cli_bytes secret = {0};
+	const char *equals = strchr(value, '=');
+
+	if (!equals || equals == value || !equals[1])
+		return refuse(flag, value, "does not say NAME=FILE, the variable and the file that holds its value");
+	if (cli_read_file(equals + 1, CLI_SECRET_MAX_BYTES, &secret) != 0)
+		return -1;
+
+	size_t size = secret.size_bytes;
+	char *name = strndup(value, (size_t)(equals - value));
+	int status = -1;
+
+	/* Editors and echo end a file with a newline that is no part of the secret. */
+	if (size > 0 && secret.data[size - 1] == '\n')
+		size--;
+	if (name)
+		status = told(flag, bv_spec_secret(request->spec, name, secret.data, size, &error), &error);
+	free(name);
+	cli_bytes_wipe(&secret);
+	return status;
+}
+
+static int take_spawn(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum bv_spawn spawn;
+	} policies[] = {
+		{"none", BV_SPAWN_NONE}, {"threads", BV_SPAWN_THREADS}, {"processes", BV_SPAWN_PROCESSES},
+	};
+	struct bv_error error = {0};
+
+	for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+		if (strcmp(value, policies[i].name) == 0)
+			return told(flag, bv_spec_spawn(request->spec, policies[i].spawn, &error), &error);
+	}
+	return refuse(flag, value, "is none of none, threads, processes");
+}
+
+static int take_runtime(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum bv_runtime runtime;
+	} sets[] = {
+		{"none", BV_USE_RUNTIME_NONE},
+		{"libraries", BV_USE_RUNTIME_LIBRARIES},
+		{"system", BV_USE_RUNTIME_SYSTEM},
+	};
+	struct bv_error error = {0};
+
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+		if (strcmp(value, sets[i].name) == 0)
+			return told(flag, bv_spec_runtime(request->spec, sets[i].runtime, &error), &error);
+	}
+	return refuse(flag, value, "is none of none, libraries, system");
+}
+
+static int take_fd(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t fd;
+	const char *wrong = cli_parse_count(value, &fd);
+
+	if (wrong)
+		return refuse(flag, value, "is not the number of a descriptor");
+	if (fd > INT_MAX)
+		return refuse(flag, value, "is too large");
+	return told(flag, bv_spec_inherit_fd(request->spec, (int)fd, &error), &error);
+}
+
+static const struct {
+	const char *flag;
+	enum bv_budget budget;
+	const char *(*parse)(const char *text, uint64_t *ret_value);
+} budgets[] = {
+	{"--wall", BV_BUDGET_WALL, cli_parse_duration},
+	{"--cpu", BV_BUDGET_CPU, cli_parse_duration},
+	{"--memory", BV_BUDGET_MEMORY, cli_parse_size},
+	{"--processes", BV_BUDGET_PROCESSES, cli_parse_count},
+	{"--handles", BV_BUDGET_HANDLES, cli_parse_count},
+	{"--storage", BV_BUDGET_STORAGE, cli_parse_size},
+	{"--net-bytes", BV_BUDGET_NETWORK, cli_parse_size},
+};
+
+static int take_budget(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t limit;
+	size_t i = 0;
+
+	while (strcmp(budgets[i].flag, flag->name) != 0)
+		i++;
+
+	const char *wrong = budgets[i].parse(value, &limit);
+
+	if (wrong)
+		return refuse(flag, value, wrong);
+	return told(flag, bv_spec_budget(request->spec, budgets[i].budget, limit, &error), &error);
+}
+
+static int take_limit(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t bytes;
+	const char *wrong = cli_parse_size(value, &bytes);
+
+	if (wrong)
+		return refuse(flag, value, wrong);
+	return told(flag,
+		    strcmp(flag->name, "--capture-limit") == 0
+			    ? bv_spec_capture_limit(request->spec, bytes, &error)
+			    : bv_spec_output_limit(request->spec, bytes, &error),
+		    &error);
+}
+
+static int take_require(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	static const char enforced[] = "enforced";
+	const size_t len = sizeof enforced - 1;
+	struct bv_error error = {0};
+
+	if (strncmp(value, enforced, len) != 0 || (value[len] != '\0' && value[len] != ':'))
+		return refuse(flag, value, "is neither enforced nor enforced:KIND as in enforced:Filesystem");
+	return told(flag,
+		    bv_spec_require_enforced(request->spec, value[len] ? value + len + 1 : NULL, &error),
+		    &error);
+}
+
+static int take_without(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+
+	request->without = value;
+	return told(flag, bv_spec_without(request->spec, value, &error), &error);
+}
+
+static int take_stdin(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	(void)flag;
+	request->input_path = value;
+	request->input = strcmp(value, "none") == 0 ? CLI_STDIN_NONE
+			 : strcmp(value, "-") == 0  ? CLI_STDIN_RELAY
+						    : CLI_STDIN_FILE;
+	return 0;
+}
+
+static int take_path(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	const char **where = strcmp(flag->name, "--stdout") == 0   ? &request->output_path
+			     : strcmp(flag->name, "--stderr") == 0 ? &request->error_path
+			     : strcmp(flag->name, "--spec") == 0   ? &request->spec_path
+								   : &request->report_path;
+
+	if (!*value)
+		return refuse(flag, value, "is empty; name a file");
+	*where = value;
+	return 0;
+}
+
+static int take_backend(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	(void)flag;
+	request->backend = value;
+	return 0;
+}
+
+static int take_switch(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+
+	(void)value;
+	if (strcmp(flag->name, "--json") == 0)
+		request->json = true;
+	else if (strcmp(flag->name, "--quiet") == 0)
+		request->quiet = true;
+	else if (strcmp(flag->name, "--raw") == 0)
+		request->raw = true;
+	else if (strcmp(flag->name, "--print-spec") == 0)
+		request->print_spec = true;
+	else {
+		request->terminal = true;
+		return told(flag, bv_spec_terminal(request->spec, true, &error), &error);
+	}
+	return 0;
+}
+
+#define SPEC (CLI_RUN | CLI_PLAN)
+#define ALL (SPEC | CLI_DOCTOR | CLI_REPORT_SHOW | CLI_REPORT_VERIFY)
+
+static const char files[] = "Files", process[] = "Process", budget[] = "Limits", streams[] = "Streams",
+		  how[] = "How it is held", out[] = "Spec and report";
+
+const struct cli_flag cli_flags[] = {
+	{"--read", "PATH", SPEC, files, "let it read a file or directory tree (repeatable)", take_read,
+	 " --allow-read --ro-bind --bind-ro --readonly --volume -v ", NULL},
+	{"--write", "PATH", SPEC, files, "let it create, change and remove there; does not imply --read",
+	 take_write, " --allow-write --bind --rw --mount ", NULL},
+	{"--exec", "PATH", SPEC, files, "let it execute what is there; scripts need --read too", take_exec,
+	 " --allow-run --execute ", NULL},
+	{"--deny", "PATH", SPEC, files, "take a path out of reach although a grant covers it", take_deny,
+	 " --deny-read --deny-write --exclude --mask --blacklist ", NULL},
+	{"--tmp", "SIZE", SPEC, files, "give it a private /tmp of at most SIZE", take_tmp, " --tmpfs --private-tmp ",
+	 NULL},
+	{"--cwd", "PATH", SPEC, files,
+	 "start there; else here if granted, else in the first root it may read and write", take_cwd,
+	 " --workdir -w --chdir --directory -C ", NULL},
+	{"--runtime", "SET", SPEC, files,
+	 "none, libraries (default: what programs need to start) or system (every program too)", take_runtime,
+	 "", NULL},
+	{"--expose", "SRC:DEST[:rw]", SPEC, files, NULL, NULL, "",
+	 "grant the path where it is with --read or --write"},
+	{"--stage", NULL, SPEC, files, NULL, NULL, " --overlay ",
+	 "grant a copy of the directory with --write"},
+
+	{"--net", "none", SPEC, process, "no network (default)", take_net,
+	 " --allow-net --network --unshare-net ", NULL},
+	{"--env", "NAME[=VALUE]", SPEC, process, "set a variable, or pass on yours; nothing else is inherited",
+	 take_env, " --setenv -e --environment --allow-env ", NULL},
+	{"--secret", "NAME=FILE", SPEC, process, "set a variable to a file's content; never shown or stored",
+	 take_secret, "", NULL},
+	{"--spawn", "none|threads|processes", SPEC, process, "which tasks it may make (default: processes)",
+	 take_spawn, " --allow-child-process --fork ", NULL},
+	{"--fd", "N", SPEC, process, "keep your descriptor N open in it (repeatable)", take_fd,
+	 " --preserve-fds --pass-fd ", NULL},
+	{"--syscalls", "SET", SPEC, process, NULL, NULL, " --seccomp ", "leave it out: the baseline filter is always on"},
+
+	{"--wall", "TIME", SPEC, budget, "elapsed time, as in 10s; then exit 124", take_budget,
+	 " --timeout --time-limit --time --deadline ", NULL},
+	{"--cpu", "TIME", SPEC, budget, "processor time of all its tasks", take_budget,
+	 " --cpu-time --rlimit-cpu --cpu-limit ", NULL},
+	{"--memory", "SIZE", SPEC, budget, "memory of all its tasks, as in 256M", take_budget,
+	 " --mem --memory-limit --ram -m --rlimit-as ", NULL},
+	{"--processes", "N", SPEC, budget, "tasks alive at once", take_budget,
+	 " --pids-limit --nproc --procs --rlimit-nproc --max-processes ", NULL},
+	{"--handles", "N", SPEC, budget, "open descriptors", take_budget, " --nofile --files --rlimit-nofile --fds ",
+	 NULL},
+	{"--storage", "SIZE", SPEC, budget, "bytes it may store", take_budget, " --disk --fsize --rlimit-fsize --quota ",
+	 NULL},
+	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget, " --bandwidth ", NULL},
+
+	{"--stdin", "FILE|none|-", CLI_RUN, streams, "what it reads; - relays yours even from a terminal", take_stdin,
+	 " --input ", NULL},
+	{"--stdout", "FILE", CLI_RUN, streams, "where its output goes instead of yours", take_path, " --output-file -o ",
+	 NULL},
+	{"--stderr", "FILE", CLI_RUN, streams, "the same for its error output", take_path, "", NULL},
+	{"--tty", NULL, SPEC, streams, "give it a private terminal, for shells and editors", take_switch,
+	 " -t -it -i --interactive --pty --terminal ", NULL},
+	{"--raw", NULL, CLI_RUN, streams, "let its control characters reach your terminal", take_switch, "", NULL},
+	{"--output-limit", "SIZE", SPEC, streams, "pass on at most SIZE of each stream", take_limit, " --max-output ",
+	 NULL},
+	{"--capture-limit", "SIZE", SPEC, streams, "keep at most SIZE of each stream (default 1M)", take_limit, "",
+	 NULL},
+	{"--output", "DIR", SPEC, streams, NULL, NULL, "", "grant a directory with --write and collect from there"},
+
+	{"--require", "enforced[:KIND]", SPEC, how, "refuse what is only mediated, for all or one requirement",
+	 take_require, " --strict --enforce ", NULL},
+	{"--without", "LAYER", SPEC | CLI_DOCTOR, how, "leave out namespaces, netns or landlock on purpose",
+	 take_without, " --no-namespaces --no-landlock ", NULL},
+	{"--backend", "NAME", ALL, how, NULL, take_backend, "", NULL},
+
+	{"--spec", "FILE.json", SPEC, out, "start from a spec; other flags add to it", take_path,
+	 " --config --policy --settings ", NULL},
+	{"--print-spec", NULL, SPEC, out, "write the spec as JSON and run nothing", take_switch, " --dry-run ", NULL},
+	{"--profile", "NAME", SPEC, out, NULL, NULL, "", "keep the flags in a file with --print-spec and use --spec"},
+	{"--journal", "PATH|none", SPEC, out, NULL, NULL, "", "keep the report of each run with --report FILE"},
+	{"--report", "FILE", CLI_RUN, out, "write the sealed report: JSON for .json or with --json, else canonical",
+	 take_path, " --log --audit ", NULL},
+	{"--json", NULL, ALL, out, "write JSON; with run and no --report, the report goes to stderr", take_switch,
+	 " --format -j ", NULL},
+	{"--quiet", NULL, ALL, out, "bvisor itself says nothing; the exit code still tells", take_switch,
+	 " -q --silent ", NULL},
+	{NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * lab.h - where doctor tries things: files, listeners and a process of its own making, the acts
+ * committed on them free and confined, and what came of each, seen from outside.
+ */
+#ifndef BV_CLI_LAB_H
+#define BV_CLI_LAB_H
+
+#include <sys/types.h>
+
+#include "cli.h"
+
+struct cli_lab {
+	char dir[64];
+	char token[40];	   /* planted wherever it must not be read */
+	char abstract[40]; /* name of the abstract socket, '@' first */
+	int tcp, udp, abstract_socket, path_socket;
+	unsigned int tcp_port, udp_port;
+	pid_t victim;
+	char victim_address[24];
+	int planted_fd; /* reads the secret, and would be inherited */
+};
+
+/* -1 after saying why; cli_lab_close is due either way. */
+int cli_lab_open(struct cli_lab *lab);
+void cli_lab_reset(struct cli_lab *lab);
+void cli_lab_close(struct cli_lab *lab);
+
+/*
+ * "%w/new" and the like made whole: %w the granted directory, %r the one granted for reading, %o
+ * the one outside, %d all of it, %t the token, %p and %u the ports, %s the abstract name, %v and
+ * %a the victim and where its memory holds the token.
+ */
+void cli_lab_expand(const struct cli_lab *lab, const char *text, char *ret_text, size_t size_bytes);
+
+enum cli_found { CLI_NOT_TRIED, CLI_HAPPENED, CLI_HELD, CLI_REFUSED };
+
+/* How one act went. */
+struct cli_went {
+	int status; /* as the shell has it */
+	const char *output;
+	size_t output_bytes;
+};
+
+struct cli_trial {
+	const char *requirement; /* as bv_plan_row has it */
+	const char *what;	 /* completes "could ..." */
+	bool allowed;		 /* the boundary promises that it can be done */
+	bool kills;		 /* kill it once it says "ready" */
+	const char *args[4];	 /* of __probe, to be expanded */
+	/* What else to ask for; NULL: nothing. */
+	enum bv_code (*ask)(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err);
+	/* Whether it took effect, looked at from outside. */
+	bool (*happened)(struct cli_lab *lab, const char *where, const struct cli_went *went);
+	const char *where; /* for `happened`, to be expanded */
+};
+
+extern const struct cli_trial cli_trials[]; /* ends with a NULL requirement */
+
+/* Free: what the machine does when nobody holds it. */
+enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial);
+
+/* Confined, without `layer` (may be NULL).  CLI_REFUSED fills `err`. */
+enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial, const char *backend,
+				const char *layer, struct bv_error *err);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Reading a command line, --help and "did you mean", all from the table of flags. */
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct command_text {
+	enum cli_command command;
+	const char *name, *usage, *summary, *examples;
+};
+
+static const struct command_text texts[] = {
+	{CLI_RUN, "run", "bvisor run [flags] -- PROGRAM [ARG...]",
+	 "Runs a program inside a boundary and exits with its status.  It may touch what the flags\n"
+	 "grant and nothing else: no other file, no network, no variable, no descriptor.  Whatever\n"
+	 "this machine cannot hold is refused before anything runs.",
+	 "  bvisor run -- /usr/bin/id\n"
+	 "  bvisor run --read . --write out --wall 10s -- python3 task.py\n"
+	 "  bvisor run --runtime system --tty -- sh\n"
+	 "  bvisor run --require enforced --report run.json -- ./tool <input >output\n"
+	 "\n"
+	 "Exit status: the program's own; 128+n if signal n killed it; 124 at the wall limit;\n"
+	 "125 refused, or bvisor failed; 126 cannot be executed; 127 not found.\n"
+	 "A pipe or file on standard input is read even if the program never asks; in a loop that\n"
+	 "reads from the same file, say --stdin none.\n"},
+	{CLI_PLAN, "plan", "bvisor plan [flags] -- PROGRAM [ARG...]",
+	 "Says what would be enforced, by what, and with what evidence, or why it is refused.\n"
+	 "Runs nothing.  Takes the flags of run.",
+	 "  bvisor plan --read . -- python3 task.py\n"
+	 "  bvisor plan --json --memory 256M -- ./tool\n"
+	 "\n"
+	 "Exit status: 0 if it would run; 125 refused; 126 cannot be executed; 127 not found.\n"},
+	{CLI_DOCTOR, "doctor", "bvisor doctor [flags]",
+	 "Tries on this machine, for real, what each requirement forbids: once free, where the act\n"
+	 "must succeed, and once inside the boundary, where it must not.  Everything it touches it\n"
+	 "made itself.",
+	 "  bvisor doctor\n"
+	 "  bvisor doctor --json >support.json\n"
+	 "  bvisor doctor --without namespaces\n"
+	 "\n"
+	 "Exit status: 0 if everything claimed holds; 1 if something claimed does not; 125 bvisor failed.\n"},
+	{CLI_REPORT_SHOW, "report show", "bvisor report show [flags] FILE",
+	 "Shows a report for people.  FILE is canonical or JSON; - is standard input.",
+	 "  bvisor report show run.json\n"
+	 "  bvisor report show --json run.report | jq .body.exit\n"},
+	{CLI_REPORT_VERIFY, "report verify", "bvisor report verify [flags] FILE",
+	 "Recomputes the seal of a report.",
+	 "  bvisor report verify run.json\n"
+	 "\n"
+	 "Exit status: 0 if the seal is right; 1 if it is not; 125 if FILE is no report.\n"},
+};
+
+static const struct command_text *text_of(enum cli_command command)
+{
+	const struct command_text *text = texts;
+
+	while (text->command != command)
+		text++;
+	return text;
+}
+
+void cli_help(enum cli_command command)
+{
+	const struct command_text *text = text_of(command);
+	const char *group = NULL;
+
+	printf("Usage: %s\n\n%s\n", text->usage, text->summary);
+	for (const struct cli_flag *flag = cli_flags; flag->name; flag++) {
+		char left[64];
+
+		if (!flag->help || !(flag->commands & command))
+			continue;
+		if (group != flag->group)
+			printf("\n%s\n", flag->group);
+		group = flag->group;
+		(void)snprintf(left, sizeof left, "%s%s%s", flag->name, flag->value ? " " : "",
+			       flag->value ? flag->value : "");
+		if (strlen(left) > 24)
+			printf("  %s\n  %-24s  %s\n", left, "", flag->help);
+		else
+			printf("  %-24s  %s\n", left, flag->help);
+	}
+	printf("\nExamples\n%s", text->examples);
+}
+
+/* Edits (insert, remove, replace, swap neighbours) between two names; long ones count as far apart. */
+static unsigned int distance(const char *a, const char *b)
+{
+	enum { MOST = 24 };
+	size_t m = strlen(a), n = strlen(b);
+	unsigned int d[MOST + 1][MOST + 1];
+
+	if (m > MOST || n > MOST)
+		return MOST;
+	for (unsigned int i = 0; i <= m; i++)
+		d[i][0] = i;
+	for (unsigned int j = 0; j <= n; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= m; i++) {
+		for (size_t j = 1; j <= n; j++) {
+			unsigned int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	}
+	return d[m][n];
+}
+
+const struct cli_flag *cli_nearest_flag(enum cli_command command, const char *written)
+{
+	const struct cli_flag *nearest = NULL;
+	size_t len = strcspn(written, "=");
+	char name[32], habit[36];
+	unsigned int best = 3; /* two slips are a slip; three are another word */
+
+	if (len >= sizeof name)
+		return NULL;
+	(void)snprintf(name, sizeof name, "%.*s", (int)len, written);
+	(void)snprintf(habit, sizeof habit, " %s ", name);
+	for (const struct cli_flag *flag = cli_flags; flag->name; flag++) {
+		unsigned int d;
+
+		if (!flag->help || !(flag->commands & command))
+			continue;
+		if (strstr(flag->habits, habit))
+			return flag;
+		d = distance(name, flag->name);
+		/* A beginning that was cut short is near too. */
+		if (len > 4 && strncmp(flag->name, name, len) == 0)
+			d = 1;
+		if (d < best && d < len - 1) {
+			best = d;
+			nearest = flag;
+		}
+	}
+	return nearest;
+}
+
+static void refuse_unknown(enum cli_command command, const char *written)
+{
+	const struct cli_flag *nearest = cli_nearest_flag(command, written);
+
+	cli_say("%s: there is no flag '%.*s'", text_of(command)->name, (int)strcspn(written, "="), written);
+	if (nearest)
+		cli_remedy("did you mean %s?", nearest->name);
+	else
+		cli_remedy("bvisor %s --help lists the flags; the program's own come after --",
+			   text_of(command)->name);
+}
+
+static const struct cli_flag *find(enum cli_command command, const char *written)
+{
+	size_t len = strcspn(written, "=");
+
+	for (const struct cli_flag *flag = cli_flags; flag->name; flag++) {
+		if ((flag->commands & command) && strlen(flag->name) == len &&
+		    strncmp(flag->name, written, len) == 0)
+			return flag;
+	}
+	return NULL;
+}
+
+struct entry {
+	const struct cli_flag *flag;
+	const char *value;
+};
+
+/* One flag and its value out of argv; 0, or -1 after saying what is wrong. */
+static int read_entry(enum cli_command command, char **argv, int argc, int *index, struct entry *ret_entry)
+{
+	const char *written = argv[*index];
+	const struct cli_flag *flag = find(command, written);
+	const char *equals = strchr(written, '=');
+
+	if (!flag) {
+		refuse_unknown(command, written);
+		return -1;
+	}
+	if (flag->instead) {
+		cli_say("%s: is not available yet", flag->name);
+		cli_remedy("%s", flag->instead);
+		return -1;
+	}
+	if (!flag->value && equals) {
+		cli_say("%s: takes no value", flag->name);
+		cli_remedy("write %s alone", flag->name);
+		return -1;
+	}
+	if (flag->value && !equals) {
+		/* "--wall -- prog" forgot the value; no value of ours is "--". */
+		if (*index + 1 >= argc || strcmp(argv[*index + 1], "--") == 0) {
+			cli_say("%s: its value is missing", flag->name);
+			cli_remedy("write %s %s", flag->name, flag->value);
+			return -1;
+		}
+		*index += 1;
+	}
+	*ret_entry = (struct entry){flag, !flag->value ? NULL : equals ? equals + 1 : argv[*index]};
+	*index += 1;
+	return 0;
+}
+
+static int load_spec(struct cli_request *request)
+{
+	struct cli_bytes text = {0};
+	struct bv_error error = {0};
+	struct bv_spec *spec = NULL;
+
+	if (cli_read_file(request->spec_path, CLI_SPEC_MAX_BYTES, &text) != 0)
+		return -1;
+
+	enum bv_code code = bv_spec_from_json(text.data, text.size_bytes, &spec, &error);
+
+	cli_bytes_wipe(&text);
+	if (code != BV_OK) {
+		cli_say_error(request->spec_path, &error);
+		return -1;
+	}
+	bv_spec_free(request->spec);
+	request->spec = spec;
+	return 0;
+}
+
+/* The spec file first, wherever it stands, because the other flags add to it. */
+static int apply(struct cli_request *request, const struct entry *entries, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(entries[i].flag->name, "--quiet") == 0)
+			cli_be_quiet();
+		if (strcmp(entries[i].flag->name, "--spec") == 0)
+			request->spec_path = entries[i].value;
+	}
+	if (request->spec_path && load_spec(request) != 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i].flag->take(request, entries[i].flag, entries[i].value) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int cli_request_read(enum cli_command command, int argc, char **argv, struct cli_request *ret_request)
+{
+	struct cli_request request = {.command = command, .spec = bv_spec_new()};
+	struct entry *entries = calloc((size_t)argc + 1, sizeof *entries);
+	size_t count = 0;
+	int index = 0, status = 0;
+
+	if (!entries || !request.spec) {
+		cli_say("there is no memory");
+		status = CLI_EXIT_REFUSED;
+	}
+	while (status == 0 && index < argc && argv[index][0] == '-' && argv[index][1] != '\0') {
+		if (strcmp(argv[index], "--") == 0) {
+			index++;
+			break;
+		}
+		if (strcmp(argv[index], "--help") == 0 || strcmp(argv[index], "-h") == 0) {
+			cli_help(command);
+			status = cli_close_stdout(CLI_EXIT_OK);
+			goto done;
+		}
+		if (read_entry(command, argv, argc, &index, &entries[count]) != 0)
+			status = CLI_EXIT_REFUSED;
+		else
+			count++;
+	}
+	if (status == 0 && apply(&request, entries, count) != 0)
+		status = CLI_EXIT_REFUSED;
+	if (status == 0)
+		status = -1;
+done:
+	free(entries);
+	if (status != -1) {
+		cli_request_clear(&request);
+		return status;
+	}
+	request.operands = argv + index;
+	request.operand_count = argc - index;
+	*ret_request = request;
+	return -1;
+}
+
+void cli_request_clear(struct cli_request *request)
+{
+	bv_spec_free(request->spec);
+	request->spec = NULL;
+}
+
+int cli_request_program(struct cli_request *request)
+{
+	struct bv_error error = {0};
+	char *path = NULL;
+	int status;
+
+	if (request->operand_count == 0 && !bv_spec_program_path(request->spec)) {
+		cli_say("%s: no program is named", text_of(request->command)->name);
+		cli_remedy("write it after the flags: %s", text_of(request->command)->usage);
+		return CLI_EXIT_REFUSED;
+	}
+	/* A spec's own program is looked at too, so that 126 and 127 mean the same. */
+	status = cli_find_program(request->operand_count ? request->operands[0]
+							 : bv_spec_program_path(request->spec),
+				  &path);
+	if (status != 0)
+		return status;
+	if (request->operand_count &&
+	    bv_spec_program(request->spec, path, (size_t)request->operand_count - 1,
+			    (const char *const *)request->operands + 1, &error) != BV_OK)
+		status = CLI_EXIT_REFUSED;
+	/* People expect to start where they are, if the program can be there at all. */
+	if (status == 0 && !request->cwd_given && request->cwd_granted && !request->spec_path &&
+	    bv_spec_cwd(request->spec, ".", &error) != BV_OK)
+		status = CLI_EXIT_REFUSED;
+	free(path);
+	if (status != 0)
+		cli_say_error(NULL, &error);
+	return status ? status : -1;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* options.h - the flags of the commands, and what they ask for once read. */
+#ifndef BV_CLI_OPTIONS_H
+#define BV_CLI_OPTIONS_H
+
+#include "cli.h"
+
+enum cli_command {
+	CLI_RUN = 1,
+	CLI_PLAN = 2,
+	CLI_DOCTOR = 4,
+	CLI_REPORT_SHOW = 8,
+	CLI_REPORT_VERIFY = 16,
+};
+
+enum cli_stdin {
+	CLI_STDIN_DEFAULT, /* relayed, unless it is a terminal */
+	CLI_STDIN_NONE,
+	CLI_STDIN_RELAY, /* even from a terminal */
+	CLI_STDIN_FILE,
+};
+
+/* What one command line asks for.  Strings are borrowed from argv. */
+struct cli_request {
+	enum cli_command command;
+	struct bv_spec *spec; /* owned */
+	const char *backend;
+	const char *spec_path;
+	enum cli_stdin input;
+	const char *input_path, *output_path, *error_path, *report_path;
+	const char *without; /* the last layer named, for doctor */
+	bool terminal, json, quiet, raw, print_spec;
+	bool cwd_given, cwd_granted;
+	char **operands; /* what follows the flags: the program and its arguments, or a file */
+	int operand_count;
+};
+
+/*
+ * Reads a command line.  Returns -1 to go on, or the status to exit with: after --help, or after a
+ * refusal was said.
+ */
+int cli_request_read(enum cli_command command, int argc, char **argv, struct cli_request *ret_request);
+void cli_request_clear(struct cli_request *request);
+
+/* Puts program and arguments of the operands into the spec; -1, or the status to exit with. */
+int cli_request_program(struct cli_request *request);
+
+/* --print-spec: the status to exit with. */
+int cli_print_spec(const struct cli_request *request);
+
+/* One flag, one row: reading, --help and "did you mean" all come from it. */
+struct cli_flag {
+	const char *name;
+	const char *value; /* what it takes, for --help; NULL when it takes nothing */
+	unsigned int commands; /* set over enum cli_command */
+	const char *group;
+	const char *help; /* NULL: not listed */
+	/* Puts the value into the request; -1 after saying what is wrong. */
+	int (*take)(struct cli_request *request, const struct cli_flag *flag, const char *value);
+	const char *habits; /* what other tools call it, blank before and after each */
+	const char *instead; /* not NULL: not available yet, and this is what to do */
+};
+
+extern const struct cli_flag cli_flags[]; /* ends with a NULL name */
+
+void cli_help(enum cli_command command);
+
+/* The flag nearest to what was written, or NULL when nothing is near. */
+const struct cli_flag *cli_nearest_flag(enum cli_command command, const char *written);
+
+#endif

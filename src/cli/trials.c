@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The acts doctor has committed, one row each, and how it sees from outside what became of them. */
+#include "lab.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- Oracles --------------------------------------------------------------------------------- */
+
+static bool was_said(struct cli_lab *lab, const char *text, const struct cli_went *went)
+{
+	(void)lab;
+	return memmem(went->output, went->output_bytes, text, strlen(text)) != NULL;
+}
+
+static bool exists(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	struct stat st;
+
+	(void)lab;
+	(void)went;
+	return lstat(path, &st) == 0;
+}
+
+/* Every file that is looked at starts with these ten bytes. */
+static bool grew(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	struct stat st;
+
+	(void)lab;
+	(void)went;
+	return stat(path, &st) == 0 && st.st_size != (off_t)strlen("untouched\n");
+}
+
+static bool has_no_mode(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	struct stat st;
+
+	(void)lab;
+	(void)went;
+	return stat(path, &st) == 0 && (st.st_mode & 0777) == 0;
+}
+
+static bool exceeds_a_mebibyte(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	struct stat st;
+
+	(void)lab;
+	(void)went;
+	return stat(path, &st) == 0 && st.st_size > 1 << 20;
+}
+
+static bool are_more_than_eight(struct cli_lab *lab, const char *dir, const struct cli_went *went)
+{
+	char path[256];
+	int count = 0;
+
+	(void)lab;
+	(void)went;
+	for (int i = 0; i < 64; i++) {
+		(void)snprintf(path, sizeof path, "%s/%d", dir, i);
+		count += access(path, F_OK) == 0;
+	}
+	return count > 8;
+}
+
+static bool was_contacted(struct cli_lab *lab, const char *which, const struct cli_went *went)
+{
+	int listener = *which == 't'   ? lab->tcp
+		       : *which == 'u' ? lab->udp
+		       : *which == 'a' ? lab->abstract_socket
+				       : lab->path_socket;
+	char byte;
+	int fd;
+
+	(void)went;
+	if (listener == lab->udp)
+		return recv(listener, &byte, 1, MSG_DONTWAIT) > 0;
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return false;
+	(void)close(fd); /* nothing was sent */
+	return true;
+}
+
+/* A lock lives as long as whoever took it. */
+static bool is_locked(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	bool locked;
+
+	(void)lab;
+	(void)went;
+	if (fd < 0)
+		return false;
+	locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
+	(void)close(fd); /* nothing was written */
+	return locked;
+}
+
+static bool has_status(struct cli_lab *lab, const char *status, const struct cli_went *went)
+{
+	(void)lab;
+	return went->status == atoi(status);
+}
+
+/* ---- What else a trial asks for -------------------------------------------------------------- */
+
+static enum bv_code spawn_none(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	(void)lab;
+	return bv_spec_spawn(spec, BV_SPAWN_NONE, err);
+}
+
+static enum bv_code spawn_threads(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	(void)lab;
+	return bv_spec_spawn(spec, BV_SPAWN_THREADS, err);
+}
+
+static enum bv_code variable(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	return bv_spec_env(spec, "GIVEN", lab->token, err);
+}
+
+static enum bv_code inherit(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	return bv_spec_inherit_fd(spec, lab->planted_fd, err);
+}
+
+static enum bv_code inherit_other(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	return bv_spec_inherit_fd(spec, lab->tcp, err);
+}
+
+static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	(void)lab;
+	return bv_spec_tmp(spec, 4 << 20, err);
+}
+
+#define LIMIT(name, dimension, limit)                                                              \
+	static enum bv_code name(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err) \
+	{                                                                                          \
+		(void)lab;                                                                         \
+		return bv_spec_budget(spec, dimension, limit, err);                                \
+	}
+
+LIMIT(limit_wall, BV_BUDGET_WALL, 200000)
+LIMIT(limit_cpu, BV_BUDGET_CPU, 300000)
+LIMIT(limit_memory, BV_BUDGET_MEMORY, 64 << 20)
+LIMIT(limit_processes, BV_BUDGET_PROCESSES, 8)
+LIMIT(limit_handles, BV_BUDGET_HANDLES, 32)
+LIMIT(limit_storage, BV_BUDGET_STORAGE, 1 << 20)
+LIMIT(limit_network, BV_BUDGET_NETWORK, 0)
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+#define FORBIDDEN .allowed = false
+#define ALLOWED .allowed = true
+
+const struct cli_trial cli_trials[] = {
+	{"Filesystem", "read a file outside", FORBIDDEN, .args = {"read", "%o/secret"}, .happened = was_said, .where = "%t"},
+	{"Filesystem", "see that a file outside exists", FORBIDDEN, .args = {"stat", "%o/secret"}, .happened = was_said,
+	 .where = "size "},
+	{"Filesystem", "write to a file outside", FORBIDDEN, .args = {"append", "%o/victim"}, .happened = grew,
+	 .where = "%o/victim"},
+	{"Filesystem", "create a file outside", FORBIDDEN, .args = {"create", "%o/new"}, .happened = exists,
+	 .where = "%o/new"},
+	{"Filesystem", "change the mode of a file outside", FORBIDDEN, .args = {"chmod", "%o/victim"},
+	 .happened = has_no_mode, .where = "%o/victim"},
+	{"Filesystem", "write below a root granted for reading", FORBIDDEN, .args = {"append", "%r/file"}, .happened = grew,
+	 .where = "%r/file"},
+	{"Filesystem", "execute below a root granted for reading and writing", FORBIDDEN,
+	 .args = {"exec", "%w/tool", "%t"}, .happened = was_said, .where = "%t"},
+	{"Filesystem", "read below a root granted for reading", ALLOWED, .args = {"read", "%r/file"}, .happened = was_said,
+	 .where = "%t"},
+	{"Filesystem", "create below a root granted for writing", ALLOWED, .args = {"create", "%w/new"}, .happened = exists,
+	 .where = "%w/new"},
+
+	{"NetworkDenyAll", "reach a TCP port of this machine", FORBIDDEN, .args = {"tcp", "%p"}, .happened = was_contacted,
+	 .where = "tcp"},
+	{"NetworkDenyAll", "send a UDP packet to this machine", FORBIDDEN, .args = {"udp", "%u"}, .happened = was_contacted,
+	 .where = "udp"},
+	{"NetworkDenyAll", "reach an abstract Unix socket", FORBIDDEN, .args = {"unix", "%s"}, .happened = was_contacted,
+	 .where = "abstract"},
+	{"NetworkDenyAll", "reach a Unix socket outside", FORBIDDEN, .args = {"unix", "%d/socket"},
+	 .happened = was_contacted, .where = "path"},
+
+	{"ChildSpawnDenyNewTasks", "make a process", FORBIDDEN, .args = {"fork", "%w/new"}, .ask = spawn_none,
+	 .happened = exists, .where = "%w/new"},
+	{"ChildSpawnDenyNewTasks", "make a thread", FORBIDDEN, .args = {"thread", "%w/new"}, .ask = spawn_none,
+	 .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowThreads", "make a process", FORBIDDEN, .args = {"fork", "%w/new"}, .ask = spawn_threads,
+	 .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowThreads", "make a thread", ALLOWED, .args = {"thread", "%w/new"}, .ask = spawn_threads,
+	 .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowDescendants", "make a process", ALLOWED, .args = {"fork", "%w/new"}, .happened = exists,
+	 .where = "%w/new"},
+	{"ChildSpawnAllowDescendants", "leave a daemon behind", FORBIDDEN, .args = {"daemon", "%w/lock"},
+	 .happened = is_locked, .where = "%w/lock"},
+	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN, .args = {"signal", "%v"}, .happened = exists,
+	 .where = "%o/signalled"},
+	{"ChildSpawnAllowDescendants", "read the memory of a process outside", FORBIDDEN, .args = {"peek", "%v", "%a"},
+	 .happened = was_said, .where = "%t"},
+
+	{"Environment", "read a variable it was not given", FORBIDDEN, .args = {"environ"}, .happened = was_said,
+	 .where = "BVISOR_DOCTOR_PLANTED"},
+	{"Environment", "read a variable it was given", ALLOWED, .args = {"environ"}, .ask = variable, .happened = was_said,
+	 .where = "%t"},
+	{"InheritedFdsNone", "read a descriptor somebody left open", FORBIDDEN, .args = {"fds"}, .happened = was_said,
+	 .where = "%t"},
+	{"InheritedFdsOnly", "read a descriptor it was not given", FORBIDDEN, .args = {"fds"}, .ask = inherit_other,
+	 .happened = was_said, .where = "%t"},
+	{"InheritedFdsOnly", "read a descriptor it was given", ALLOWED, .args = {"fds"}, .ask = inherit,
+	 .happened = was_said, .where = "%t"},
+
+	{"LaunchWorkload", "tell its exit code", ALLOWED, .args = {"exit", "42"}, .happened = has_status, .where = "42"},
+	{"LaunchWorkload", "tell which signal killed it", ALLOWED, .args = {"die", "10"}, .happened = has_status,
+	 .where = "138"},
+	{"CaptureStreams", "be heard on standard output", ALLOWED, .args = {"both", "%t", "x"}, .happened = was_said,
+	 .where = "%t"},
+	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"}, .ask = private_tmp,
+	 .happened = exists, .where = "/tmp/%t"},
+	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"}, .happened = is_locked,
+	 .where = "%w/lock"},
+
+	{"Budget wall", "run on past a limit of 200 ms", FORBIDDEN, .args = {"sleep", "800", "%t"}, .ask = limit_wall,
+	 .happened = was_said, .where = "%t"},
+	{"Budget cpu", "compute on past a limit of 300 ms", FORBIDDEN, .args = {"spin", "1500", "%t"}, .ask = limit_cpu,
+	 .happened = was_said, .where = "%t"},
+	{"Budget memory", "use 256 MiB under a limit of 64", FORBIDDEN, .args = {"memory", "%w/new", "256"},
+	 .ask = limit_memory, .happened = exists, .where = "%w/new"},
+	{"Budget processes", "have 24 processes under a limit of 8", FORBIDDEN, .args = {"forks", "%w/many", "24"},
+	 .ask = limit_processes, .happened = are_more_than_eight, .where = "%w/many"},
+	{"Budget handles", "have 100 descriptors under a limit of 32", FORBIDDEN, .args = {"handles", "%w/log", "100"},
+	 .ask = limit_handles, .happened = grew, .where = "%w/log"},
+	{"Budget storage", "store 8 MiB under a limit of 1", FORBIDDEN, .args = {"store", "%w/big", "8"},
+	 .ask = limit_storage, .happened = exceeds_a_mebibyte, .where = "%w/big"},
+	{"Budget network", "send under a limit of nothing", FORBIDDEN, .args = {"tcp", "%p"}, .ask = limit_network,
+	 .happened = was_contacted, .where = "tcp"},
+	{.requirement = NULL},
+};

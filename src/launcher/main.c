@@ -137,8 +137,8 @@ static int read_plan(struct bv_launcher *launcher)
 		return -1;
 	if (seals < 0 || (seals & wanted) != wanted)
 		return 0;
-	data = mmap(NULL, ceiling, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
+	data = mmap(NULL, ceiling, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (data == MAP_FAILED)
 		return -1;
 	while (len < ceiling) {

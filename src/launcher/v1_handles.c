@@ -71,10 +71,11 @@ static int check_slot(struct bv_v1_launch *launch, const struct bv_slot *slot)
 		return 0;
 	writable = (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
 	if (writable != slot->expected.writable)
-		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-					    writable ? "open for writing, but not declared so, is slot "
-						     : "declared writable, but not open so, is slot ",
-					    fd);
+		return bv__v1_refuse_number(
+			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+			writable ? "open for writing, but not declared so, is slot "
+				 : "declared writable, but not open so, is slot ",
+			fd);
 	return 0;
 }
 

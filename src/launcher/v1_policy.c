@@ -46,10 +46,11 @@ static int add_root(struct bv_v1_launch *launch, int ruleset_fd, const struct bv
 		slot->role == BV_ROLE_READ_ROOT ? read_rights : handled & ~never_granted;
 
 	if (bv_sys_landlock_add_path(ruleset_fd, (int)slot->slot_index, rights) != 0)
-		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-					    "Landlock takes no such root, which must be a directory: "
-					    "slot ",
-					    slot->slot_index);
+		return bv__v1_refuse_number(
+			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+			"Landlock takes no such root, which must be a directory: "
+			"slot ",
+			slot->slot_index);
 	return 0;
 }
 
@@ -65,7 +66,8 @@ int bv__v1_make_ruleset(struct bv_v1_launch *launch)
 		/* As the reference has it: the entry decides, and its own control test leaves just
 		 * the entry out.  Said aloud, because a root looks like a boundary. */
 		if (count_roots(table) > 0)
-			bv__v1_note(launch->transcript, "roots=declared_without_landlock unconfined");
+			bv__v1_note(launch->transcript,
+				    "roots=declared_without_landlock unconfined");
 		return 0;
 	}
 	if (abi < BV_V1_LANDLOCK_ABI_FLOOR)
@@ -74,11 +76,12 @@ int bv__v1_make_ruleset(struct bv_v1_launch *launch)
 					    "Linux 6.2); its ABI is ",
 					    abi);
 	if (count_roots(table) == 0)
-		return bv__v1_refuse(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-				     "Landlock without a root would deny even the executable; declare "
-				     "ReadRoot or WriteRoot slots");
-	attr.handled_access_fs = bv_landlock_known(abi).handled_access_fs &
-				 ((BV_LANDLOCK_IOCTL_DEV << 1) - 1);
+		return bv__v1_refuse(
+			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+			"Landlock without a root would deny even the executable; declare "
+			"ReadRoot or WriteRoot slots");
+	attr.handled_access_fs =
+		bv_landlock_known(abi).handled_access_fs & ((BV_LANDLOCK_IOCTL_DEV << 1) - 1);
 	fd = bv_sys_landlock_create_ruleset(&attr, abi);
 	if (fd < 0)
 		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
@@ -122,14 +125,14 @@ static void emit(struct bv_v1_launch *launch, struct sock_filter instruction)
 
 static void emit_load(struct bv_v1_launch *launch, size_t offset)
 {
-	emit(launch,
-	     (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+	emit(launch, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
 }
 
 static void emit_jump(struct bv_v1_launch *launch, uint16_t test, uint32_t value, uint8_t yes,
 		      uint8_t no)
 {
-	emit(launch, (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | test | BPF_K), value, yes, no));
+	emit(launch,
+	     (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | test | BPF_K), value, yes, no));
 }
 
 static void emit_return(struct bv_v1_launch *launch, uint32_t action)
@@ -183,12 +186,13 @@ int bv__v1_make_filter(struct bv_v1_launch *launch)
 	const struct bv_seccomp_request *request = &target->seccomp;
 
 	if (launch->actions.seccomp != target->has_seccomp)
-		return bv__v1_refuse(launch->transcript, BV_REFUSAL_MISSING_PRIMITIVE,
-				     target->has_seccomp
-					     ? "target.seccomp asks for a filter, but the lowering has "
-					       "no linux.seccomp.apply.v1"
-					     : "linux.seccomp.apply.v1 needs target.seccomp to say what "
-					       "to deny");
+		return bv__v1_refuse(
+			launch->transcript, BV_REFUSAL_MISSING_PRIMITIVE,
+			target->has_seccomp
+				? "target.seccomp asks for a filter, but the lowering has "
+				  "no linux.seccomp.apply.v1"
+				: "linux.seccomp.apply.v1 needs target.seccomp to say what "
+				  "to deny");
 	if (!launch->actions.seccomp)
 		return 0;
 	if (!request->deny_new_tasks && !request->deny_inet_sockets)

@@ -40,7 +40,8 @@ int bv__v1_kill(struct bv_v1_launch *launch)
 static int host_gone(struct bv_v1_launch *launch)
 {
 	(void)bv__v1_kill(launch);
-	return bv__v1_fault_text(launch->transcript, "the host is gone; the workload was killed", "");
+	return bv__v1_fault_text(launch->transcript, "the host is gone; the workload was killed",
+				 "");
 }
 
 /*
@@ -146,8 +147,8 @@ static int let_start(struct bv_v1_launch *launch)
 	case RECEIVED:
 		break;
 	}
-	if (born.kind == BV_V1_RESOLVED && (!target->has_user_namespace || write_maps(launch->pid)) &&
-	    release(launch)) {
+	if (born.kind == BV_V1_RESOLVED &&
+	    (!target->has_user_namespace || write_maps(launch->pid)) && release(launch)) {
 		if (target->has_user_namespace)
 			bv__v1_note(launch->transcript, "user_namespace=mapped child_uid0_egid0");
 		if (target->has_network_namespace)

@@ -109,7 +109,9 @@ int main(void)
 	       "The canonical form is MessagePack with one spelling for every value: keys in the order given,\n"
 	       "integers and lengths in their shortest form, a digest as an array of 32 integers, a set as an\n"
 	       "array of names in the order of its type, no floats, no binary strings, no extensions.  The\n"
-	       "reader refuses everything else.  JSON has the same names and the same structure.\n");
+	       "reader refuses everything else.\n\n"
+	       "JSON has the same names and the same structure.  There a digest is 64 lower-case hex digits, and\n"
+	       "what is absent has no key, or null where the canonical form keeps the key.\n");
 	for (size_t i = 0; bv_types[i]; i++)
 		print_type(bv_types[i]);
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;

@@ -22,7 +22,7 @@ void bv_fuzz_one(const uint8_t *data, size_t size_bytes)
 	struct bv_arena arena;
 	struct bv_error err;
 
-	if (size_bytes == 0 || size_bytes > BYTES_SIZE)
+	if (size_bytes == 0 || size_bytes > FUZZ_INPUT_MAX)
 		return;
 	type = fuzz_types[data[0] % FUZZ_TYPE_COUNT];
 	bv_assert(type->size_bytes <= sizeof(value));

@@ -26,7 +26,10 @@ static const struct bv_type *const fuzz_types[] = {
 	&bv_recovery_event_type, &bv_disposition_event_type,
 };
 
-enum { FUZZ_TYPE_COUNT = sizeof fuzz_types / sizeof fuzz_types[0] };
+enum {
+	FUZZ_TYPE_COUNT = sizeof fuzz_types / sizeof fuzz_types[0],
+	FUZZ_INPUT_MAX = 1 << 16, /* longer ones are not looked at */
+};
 
 /* Holds a value of any of them. */
 union fuzz_value {

@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 600
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-all
+.PHONY: all help demo test test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-test setup-all
 
 all: $(BUILD)/build.ninja ## build everything
 	@ninja -j $(JOBS) -C $(BUILD)
@@ -24,6 +24,9 @@ help: ## list these
 
 setup:
 	@tools/setup
+
+setup-test:
+	@tools/setup --test
 
 setup-all:
 	@tools/setup --all
@@ -35,7 +38,7 @@ $(BUILD)/build.ninja: | setup
 demo: all ## a hostile program, without and with bvisor
 	@demo/run $(BUILD)
 
-test: all ## everything that is quick: what CI runs
+test: setup-test all ## everything that is quick: what CI runs
 	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --no-suite slow
 
 test-all: setup-all all ## test, and what takes long or needs more packages

@@ -19,7 +19,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -442,21 +441,18 @@ static _Noreturn void make_the_call(void)
 	_exit(getpriority(PRIO_PROCESS, 0) < 0 && errno == EXDEV ? 0 : 1);
 }
 
-/* musl takes an int where glibc takes an unsigned long; the bits are the same. */
-#define PROBE_REQUEST(number) _Generic(&ioctl, int (*)(int, int, ...): (int)(number), default: (number))
-
 static const char *answer_one(int listener)
 {
 	struct seccomp_notif request;
 	struct seccomp_notif_resp response;
 
 	memset(&request, 0, sizeof(request));
-	if (ioctl(listener, PROBE_REQUEST(SECCOMP_IOCTL_NOTIF_RECV), &request) != 0)
+	if (bv_sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &request) != 0)
 		return "receiving a notification";
 	memset(&response, 0, sizeof(response));
 	response.id = request.id;
 	response.error = -EXDEV;
-	return ioctl(listener, PROBE_REQUEST(SECCOMP_IOCTL_NOTIF_SEND), &response) == 0 ? NULL : "answering it";
+	return bv_sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0 ? NULL : "answering it";
 }
 
 static const char *try_seccomp_notify(void)

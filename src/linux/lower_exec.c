@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* lower_exec.c - what the program is given: arguments, environment, descriptors, limits. */
+#include "lower.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+	FDS_MAX = 64,
+	/* The launcher decodes the plan within four times this, and copies every text once more. */
+	VECTOR_BYTES_MAX = 1 << 20,
+	UMASK_DEFAULT = 022,
+};
+
+static const struct bv_env_entry_list *find_environment(const struct bv_boundary_plan *plan)
+{
+	static const struct bv_env_entry_list empty;
+
+	for (size_t i = 0; i < plan->admitted.count; i++) {
+		const struct bv_requirement *requirement = &plan->admitted.items[i].requirement;
+
+		if (requirement->tag == BV_REQ_CAPABILITY && requirement->u.capability.tag == BV_CAP_ENVIRONMENT)
+			return &requirement->u.capability.u.environment.policy.u.entries;
+	}
+	return &empty;
+}
+
+struct bv_str bv__lower_search_path(const struct bv_boundary_plan *plan)
+{
+	const struct bv_env_entry_list *entries = find_environment(plan);
+
+	for (size_t i = 0; i < entries->count; i++) {
+		if (bv_str_is(entries->items[i].name, "PATH") && entries->items[i].source.tag == BV_ENV_LITERAL)
+			return entries->items[i].source.u.literal;
+	}
+	/* execvp(3) without one. */
+	return BV_STR("/bin:/usr/bin");
+}
+
+/* The value of one variable; data NULL when it is a secret nobody gave. */
+static struct bv_str value_of(const struct bv_lowering_state *state, const struct bv_env_source *source)
+{
+	switch (source->tag) {
+	case BV_ENV_LITERAL:
+		return source->u.literal;
+	case BV_ENV_SECRET_LEASE:
+		for (size_t i = 0; i < state->options->secret_count; i++) {
+			const struct bv_backend_secret *secret = &state->options->secrets[i];
+
+			if (bv_str_equal(secret->name, source->u.lease))
+				return (struct bv_str){secret->value, secret->size_bytes};
+		}
+		break;
+	}
+	return (struct bv_str){NULL, 0};
+}
+
+static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *bytes)
+{
+	const struct bv_env_entry_list *entries = find_environment(state->plan);
+	struct bv_str_list *envp = &state->out->body.work.exec.envp;
+
+	envp->items = bv_arena_array(state->arena, entries->count, sizeof(*envp->items));
+	for (size_t i = 0; envp->items != NULL && i < entries->count; i++) {
+		const struct bv_env_entry *entry = &entries->items[i];
+		const struct bv_str value = value_of(state, &entry->source);
+		char *text;
+
+		if (value.data == NULL && value.len == 0 && entry->source.tag == BV_ENV_SECRET_LEASE)
+			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment", "give its value with the run",
+					      "nobody gave the secret '%.*s'", (int)entry->source.u.lease.len,
+					      entry->source.u.lease.data);
+		if (value.len > 0 && memchr(value.data, '\0', value.len) != NULL)
+			return bv_fail(state->err, BV_E_ARGUMENT, "environment", "the value of '%.*s' holds a NUL",
+				       (int)entry->name.len, entry->name.data);
+		text = bv_arena_alloc(state->arena, entry->name.len + 1 + value.len + 1);
+		if (text == NULL)
+			break;
+		memcpy(text, entry->name.data, entry->name.len);
+		text[entry->name.len] = '=';
+		if (value.len > 0)
+			memcpy(text + entry->name.len + 1, value.data, value.len);
+		envp->items[envp->count++] = (struct bv_str){text, entry->name.len + 1 + value.len};
+		*bytes += entry->name.len + value.len + 2;
+	}
+	if (envp->count != entries->count)
+		return bv_fail(state->err, BV_E_MEMORY, "environment", "no memory for the environment");
+	return BV_OK;
+}
+
+static enum bv_code lower_arguments(struct bv_lowering_state *state, size_t *bytes)
+{
+	const struct bv_process_workload *process = &state->plan->workload.u.process;
+	struct bv_str_list *argv = &state->out->body.work.exec.argv;
+
+	argv->items = bv_arena_array(state->arena, process->args.count + 1, sizeof(*argv->items));
+	if (argv->items == NULL)
+		return bv_fail(state->err, BV_E_MEMORY, "workload", "no memory for the arguments");
+	argv->items[argv->count++] = process->exe;
+	for (size_t i = 0; i < process->args.count; i++) {
+		argv->items[argv->count++] = process->args.items[i];
+		*bytes += process->args.items[i].len + 1;
+	}
+	return BV_OK;
+}
+
+/* ---- descriptors ----------------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum bv_code lower_fds(struct bv_lowering_state *state)
+{
+	struct bv_u32_list *fds = &state->out->body.work.exec.fds;
+	const struct bv_u32_list *wanted = NULL;
+
+	for (size_t i = 0; i < state->plan->admitted.count; i++) {
+		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
+
+		if (requirement->tag == BV_REQ_CAPABILITY &&
+		    requirement->u.capability.tag == BV_CAP_INHERITED_FDS &&
+		    requirement->u.capability.u.fds.policy.tag == BV_FDS_ONLY)
+			wanted = &requirement->u.capability.u.fds.policy.u.fds;
+	}
+	if (wanted == NULL || wanted->count == 0)
+		return BV_OK;
+	if (wanted->count > FDS_MAX)
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds", "inherit fewer",
+				      "more than %d descriptors are to be inherited", (int)FDS_MAX);
+	fds->items = bv_arena_array(state->arena, wanted->count, sizeof(*fds->items));
+	if (fds->items == NULL)
+		return bv_fail(state->err, BV_E_MEMORY, "capabilities.fds", "no memory for the descriptors");
+	memcpy(fds->items, wanted->items, wanted->count * sizeof(*fds->items));
+	fds->count = wanted->count;
+	qsort(fds->items, fds->count, sizeof(*fds->items), by_number);
+	for (size_t i = 0; i < fds->count; i++) {
+		if (fds->items[i] < 3 || fds->items[i] > 65535 || (i > 0 && fds->items[i] == fds->items[i - 1]))
+			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
+					      "name each once, from 3 on", "descriptor %u cannot be inherited",
+					      fds->items[i]);
+		if (fcntl((int)fds->items[i], F_GETFD) < 0)
+			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "capabilities.fds",
+					      "open it before the run starts", "descriptor %u is not open",
+					      fds->items[i]);
+	}
+	return BV_OK;
+}
+
+/* ---- limits -------------------------------------------------------------------------------------------- */
+
+static void bounded_limit(struct bv_launch_rlimit_list *list, unsigned int resource, const struct rlimit *caller,
+			  uint64_t soft, uint64_t hard)
+{
+	if (hard > caller->rlim_max)
+		hard = caller->rlim_max;
+	if (soft > hard)
+		soft = hard;
+	list->items[list->count++] = (struct bv_launch_rlimit){resource, soft, hard};
+}
+
+/*
+ * Nobody can be given more than the host has.  A macro, because the C libraries disagree on the type
+ * of a resource's number and each takes its own constants.
+ */
+#define put_limit(list, resource, soft, hard)                                                      \
+	do {                                                                                       \
+		struct rlimit caller_ = {RLIM_INFINITY, RLIM_INFINITY};                            \
+		(void)getrlimit(resource, &caller_);                                               \
+		bounded_limit(list, resource, &caller_, soft, hard);                               \
+	} while (0)
+
+static enum bv_code lower_limits(struct bv_lowering_state *state)
+{
+	const struct bv_admitted_budgets *budgets = &state->plan->budgets;
+	struct bv_launch_rlimit_list *list = &state->out->body.work.rlimits;
+
+	list->items = bv_arena_array(state->arena, 12, sizeof(*list->items));
+	if (list->items == NULL)
+		return bv_fail(state->err, BV_E_MEMORY, "budgets", "no memory for the limits");
+	/* One byte: neither a file nor a program that core_pattern names gets a core. */
+	put_limit(list, RLIMIT_CORE, 1, 1);
+	put_limit(list, RLIMIT_MEMLOCK, 64 << 10, 64 << 10);
+	put_limit(list, RLIMIT_MSGQUEUE, 819200, 819200);
+	put_limit(list, RLIMIT_NICE, 0, 0);
+	put_limit(list, RLIMIT_RTPRIO, 0, 0);
+	put_limit(list, RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+	if (budgets->has_handle_count)
+		put_limit(list, RLIMIT_NOFILE, budgets->handle_count.effective_limit,
+			  budgets->handle_count.effective_limit);
+	else
+		put_limit(list, RLIMIT_NOFILE, 1024, 65536);
+	if (budgets->has_process_count) {
+		/* The boundary's own PID 1 is the same user, and counts. */
+		const uint64_t own = state->out->layers.namespaces ? 1 : 0;
+		uint64_t limit = budgets->process_count.effective_limit;
+
+		if (!bv_add(limit, own, &limit))
+			limit = RLIM_INFINITY;
+		put_limit(list, RLIMIT_NPROC, limit, limit);
+	}
+	return BV_OK;
+}
+
+/* The caller's own mask: files come out with the permissions the caller's always have. */
+static uint32_t caller_umask(void)
+{
+	char text[1024];
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned int mask = UMASK_DEFAULT;
+
+	/* umask(2) can only be read by changing it, for all threads of the host. */
+	while (status != NULL && fgets(text, sizeof(text), status) != NULL) {
+		if (sscanf(text, "Umask: %o", &mask) == 1)
+			break;
+	}
+	if (status != NULL)
+		fclose(status);
+	return mask & 0777;
+}
+
+enum bv_code bv__lower_exec(struct bv_lowering_state *state)
+{
+	struct bv_launch_exec *exec = &state->out->body.work.exec;
+	size_t bytes = 0;
+	enum bv_code code = lower_arguments(state, &bytes);
+
+	if (code == BV_OK)
+		code = lower_environment(state, &bytes);
+	if (code == BV_OK && bytes > VECTOR_BYTES_MAX)
+		code = bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "workload", "pass long data in a file",
+				      "arguments and environment are longer than 1 MiB");
+	if (code == BV_OK)
+		code = lower_fds(state);
+	if (code == BV_OK)
+		code = lower_limits(state);
+	exec->terminal = state->out->terminal;
+	exec->umask = caller_umask();
+	return code;
+}

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * lower_files.c - which files the run sees: roots, program, interpreters, runtime set, denied paths.
+ */
+#include "lower.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "contract/policy.h"
+#include "image.h"
+#include "runtime.h"
+#include "sys.h"
+
+enum { INTERPRETERS_MAX = 5 /* the kernel follows as many */ };
+
+static enum bv_code refuse_path(struct bv_lowering_state *state, const char *where, struct bv_str path,
+				int problem, const char *remedy)
+{
+	bv_fail_remedy(state->err, BV_E_INVALID_POLICY, where, remedy, "'%.*s' cannot be used: %s",
+		       (int)(path.len < 160 ? path.len : 160), path.data, strerror(problem));
+	if (state->err != NULL)
+		state->err->sys_errno = problem;
+	return BV_E_INVALID_POLICY;
+}
+
+/* ---- roots ---------------------------------------------------------------------------------------- */
+
+static uint32_t rights_of(enum bv_fs_access access)
+{
+	switch (access) {
+	case BV_FS_READ:
+		return BV_RIGHT_READ;
+	case BV_FS_WRITE:
+		return BV_RIGHT_WRITE;
+	case BV_FS_READ_WRITE:
+		return BV_RIGHT_READ | BV_RIGHT_WRITE;
+	case BV_FS_EXECUTE:
+		return BV_RIGHT_EXECUTE;
+	}
+	bv_assert(false);
+	return 0;
+}
+
+static const char *access_text(uint32_t rights)
+{
+	static const char *const texts[8] = {
+		"nothing", "read", "write", "read, write", "execute", "read, execute", "write, execute",
+		"read, write, execute",
+	};
+
+	return texts[rights & 7];
+}
+
+/* What a boundary has of its own, and no host's can replace. */
+static bool is_private(struct bv_str path)
+{
+	return bv_str_is(path, "/proc") || bv_str_is(path, "/dev") || bv_str_is(path, "/sys") || bv_str_is(path, "/tmp");
+}
+
+/*
+ * The host's whole tree cannot be mounted over a root that has its own /dev, /proc and /tmp: what
+ * stands in it is granted one by one.  What appears there later is not seen.
+ */
+static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t rights)
+{
+	DIR *root = opendir("/");
+	enum bv_code code = BV_OK;
+
+	if (root == NULL)
+		return refuse_path(state, "capabilities", BV_STR("/"), errno, "grant the directories in it");
+	for (const struct dirent *entry; code == BV_OK && (entry = readdir(root)) != NULL;) {
+		struct bv_str path = bv_arena_format(state->arena, "/%s", entry->d_name);
+		struct bv_seen seen;
+
+		if (entry->d_name[0] == '.' && (entry->d_name[1] == '\0' || strcmp(entry->d_name, "..") == 0))
+			continue;
+		if (path.data == NULL) {
+			state->grants.full = true;
+			break;
+		}
+		/* A link that leads nowhere, or a directory nobody may look at, grants nothing. */
+		if (!is_private(path))
+			(void)bv__grants_add(&state->grants, path, rights, true, &seen);
+	}
+	closedir(root);
+	bv__lower_observe(state, "granted_root",
+			  "/ %s: all that stands in it now but /dev, /proc, /sys and /tmp", access_text(rights));
+	return code;
+}
+
+static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path, const struct bv_seen *seen)
+{
+	if (S_ISSOCK(seen->mode) || S_ISBLK(seen->mode))
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities", "grant files and directories",
+				      "'%.*s' is a %s, which would lead out of the boundary",
+				      (int)(path.len < 160 ? path.len : 160), path.data,
+				      S_ISSOCK(seen->mode) ? "socket" : "disk");
+	if (state->out->layers.namespaces && bv_path_covers(BV_STR("/proc"), seen->path))
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities", "drop this root",
+				      "'%.*s' is the host's, and the boundary has a /proc of its own",
+				      (int)(path.len < 160 ? path.len : 160), path.data);
+	return BV_OK;
+}
+
+static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str path, uint32_t rights)
+{
+	struct bv_seen seen;
+	enum bv_code code;
+	int problem;
+
+	if (state->out->layers.namespaces && path.len == 1)
+		return grant_everything(state, rights);
+	/* The boundary's own is there anyway. */
+	if (state->out->layers.namespaces && (bv_str_is(path, "/proc") || bv_str_is(path, "/dev")))
+		return BV_OK;
+	problem = bv__grants_add(&state->grants, path, rights, true, &seen);
+	if (problem != 0)
+		return refuse_path(state, "capabilities", path, problem, "name a file or directory that is there");
+	code = check_root(state, path, &seen);
+	if (code != BV_OK)
+		return code;
+	if (state->cwd_default.len == 0 && S_ISDIR(seen.mode) &&
+	    rights == (BV_RIGHT_READ | BV_RIGHT_WRITE))
+		state->cwd_default = seen.path;
+	bv__lower_observe(state, "granted_root", "%.*s %s, device %llu inode %llu%s%.*s", (int)seen.path.len, seen.path.data,
+			  access_text(rights), (unsigned long long)seen.device, (unsigned long long)seen.inode,
+			  bv_str_equal(seen.path, path) ? "" : ", asked for as ",
+			  bv_str_equal(seen.path, path) ? 0 : (int)path.len, path.data);
+	return BV_OK;
+}
+
+static enum bv_code grant_exposed(struct bv_lowering_state *state, const struct bv_expose_path_control *expose)
+{
+	struct bv_seen seen;
+	const int problem = bv__resolve(state->arena, expose->source, NULL, &seen);
+	enum bv_code code;
+
+	if (problem != 0)
+		return refuse_path(state, "controls", expose->source, problem, "name a file or directory that is there");
+	code = check_root(state, expose->source, &seen);
+	if (code != BV_OK)
+		return code;
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const own[] = {"/proc", "/dev", "/sys"};
+
+		if (bv_path_covers(bv_str_from(own[i]), expose->dest))
+			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "controls", "choose another place",
+					      "nothing can be shown below %s", own[i]);
+	}
+	bv__grants_put(&state->grants, &seen, expose->dest, rights_of(expose->access), true);
+	bv__lower_observe(state, "exposed_path", "%.*s at %.*s %s, device %llu inode %llu", (int)seen.path.len,
+			  seen.path.data, (int)expose->dest.len, expose->dest.data,
+			  access_text(rights_of(expose->access)), (unsigned long long)seen.device,
+			  (unsigned long long)seen.inode);
+	return BV_OK;
+}
+
+static enum bv_code grant_roots(struct bv_lowering_state *state)
+{
+	enum bv_code code = BV_OK;
+
+	for (size_t i = 0; code == BV_OK && i < state->plan->admitted.count; i++) {
+		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
+
+		if (requirement->tag == BV_REQ_HOST_CONTROL && requirement->u.control.tag == BV_CONTROL_EXPOSE_PATH) {
+			code = grant_exposed(state, &requirement->u.control.u.expose);
+		} else if (requirement->tag == BV_REQ_CAPABILITY &&
+			   requirement->u.capability.tag == BV_CAP_FILESYSTEM) {
+			const struct bv_fs_capability *files = &requirement->u.capability.u.filesystem;
+
+			for (size_t r = 0; code == BV_OK && r < files->scope.roots.count; r++)
+				code = grant_root(state, files->scope.roots.items[r], rights_of(files->access));
+		}
+	}
+	return code;
+}
+
+/* ---- program and interpreters -------------------------------------------------------------------------- */
+
+/* An owner map is worth a mount only for a file that others may not execute anyway. */
+static bool needs_owner_map(const struct bv_seen *seen)
+{
+	return (seen->mode & 0005) != 0005;
+}
+
+static int grant_program(struct bv_lowering_state *state, struct bv_str path, struct bv_seen *ret_seen)
+{
+	struct bv_grants *grants = &state->grants;
+	int problem = bv__grants_add(grants, path, BV_RIGHT_READ | BV_RIGHT_EXECUTE, false, ret_seen);
+
+	if (problem == 0 && grants->count > 0)
+		grants->items[grants->count - 1].map_owner = needs_owner_map(ret_seen);
+	return problem;
+}
+
+/* The program `name` as env(1) would find it; length 0 when it would not. */
+static struct bv_str find_in_path(struct bv_lowering_state *state, struct bv_str name)
+{
+	struct bv_str path = bv__lower_search_path(state->plan);
+	size_t at = 0;
+
+	if (memchr(name.data, '/', name.len) != NULL)
+		return name;
+	while (at <= path.len) {
+		size_t end = at;
+		struct bv_str candidate;
+		struct stat seen;
+
+		while (end < path.len && path.data[end] != ':')
+			end++;
+		candidate = bv_arena_format(state->arena, "%.*s/%.*s", (int)(end - at), path.data + at, (int)name.len,
+					    name.data);
+		if (candidate.data != NULL && candidate.data[0] == '/' && stat(candidate.data, &seen) == 0 &&
+		    S_ISREG(seen.st_mode) && (seen.st_mode & 0111) != 0)
+			return candidate;
+		at = end + 1;
+	}
+	return (struct bv_str){"", 0};
+}
+
+/*
+ * "#!/usr/bin/env [-S] [NAME=VALUE]... python3": env is only the way to the real interpreter.
+ * Length 0 when the script names none.
+ */
+static struct bv_str behind_env(struct bv_lowering_state *state, const struct bv_image *script)
+{
+	const char *base = strrchr(script->interpreter.data, '/');
+	struct bv_str rest = script->argument;
+
+	if (base == NULL || strcmp(base, "/env") != 0)
+		return (struct bv_str){"", 0};
+	for (;;) {
+		struct bv_str word = {rest.data, 0};
+
+		while (word.len < rest.len && rest.data[word.len] != ' ' && rest.data[word.len] != '\t')
+			word.len++;
+		if (word.len == 0 && rest.len == 0)
+			return word;
+		rest = (struct bv_str){rest.data + word.len, rest.len - word.len};
+		while (rest.len > 0 && (rest.data[0] == ' ' || rest.data[0] == '\t')) {
+			rest.data++;
+			rest.len--;
+		}
+		if (word.len > 0 && word.data[0] != '-' && memchr(word.data, '=', word.len) == NULL)
+			return find_in_path(state, word);
+	}
+}
+
+static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path, unsigned int depth);
+
+/* Grants whatever executing `path` needs beside it. */
+static void grant_needs_of(struct bv_lowering_state *state, struct bv_str path, unsigned int depth)
+{
+	struct bv_image image;
+
+	if (depth == INTERPRETERS_MAX)
+		return;
+	if (bv__image_read(state->arena, path.data, &image) != 0) {
+		state->grants.full = true;
+		return;
+	}
+	switch (image.kind) {
+	case BV_IMAGE_UNKNOWN:
+	case BV_IMAGE_STATIC:
+		return;
+	case BV_IMAGE_DYNAMIC:
+		grant_interpreter(state, image.interpreter, depth + 1);
+		return;
+	case BV_IMAGE_SCRIPT:
+		grant_interpreter(state, image.interpreter, depth + 1);
+		image.interpreter = behind_env(state, &image);
+		if (image.interpreter.len > 0)
+			grant_interpreter(state, image.interpreter, depth + 1);
+		return;
+	}
+}
+
+static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path, unsigned int depth)
+{
+	struct bv_seen seen;
+
+	/* A relative one is looked for where the program runs; what lies there is granted or not. */
+	if (path.len == 0 || path.data[0] != '/')
+		return;
+	if (grant_program(state, path, &seen) != 0) {
+		if (state->out->missing_interpreter.len == 0)
+			state->out->missing_interpreter = path;
+		return;
+	}
+	bv__lower_observe(state, "interpreter", "%.*s, device %llu inode %llu", (int)seen.path.len, seen.path.data,
+			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
+	grant_needs_of(state, seen.path, depth);
+}
+
+static void grant_executable(struct bv_lowering_state *state)
+{
+	struct bv_launch_exec *exec = &state->out->body.work.exec;
+	struct bv_str path = bv__absolute(state->arena, state->plan->workload.u.process.exe);
+	struct bv_seen seen;
+
+	state->out->exe = state->plan->workload.u.process.exe;
+	if (path.data == NULL) {
+		state->out->exe_errno = errno;
+		return;
+	}
+	state->out->exe_errno = grant_program(state, path, &seen);
+	if (state->out->exe_errno != 0)
+		return;
+	if (!S_ISREG(seen.mode)) {
+		/* What execve(2) says to directories and devices. */
+		state->out->exe_errno = EACCES;
+		return;
+	}
+	exec->path = path;
+	exec->device = seen.device;
+	exec->inode = seen.inode;
+	bv__lower_observe(state, "executable", "%.*s, device %llu inode %llu", (int)seen.path.len, seen.path.data,
+			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
+	grant_needs_of(state, seen.path, 0);
+}
+
+/* ---- denied paths, working directory ----------------------------------------------------------------------- */
+
+/* Where the denied paths lead, before anything is granted below them. */
+static enum bv_code resolve_denied(struct bv_lowering_state *state)
+{
+	const struct bv_str_list *denied = &state->execution->deny;
+
+	if (!state->execution->has_deny || denied->count == 0)
+		return BV_OK;
+	if (!state->out->layers.namespaces)
+		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "execution.deny",
+				      "grant the paths beside it one by one, or allow namespaces",
+				      "without namespaces a path below a granted root cannot be denied");
+	state->denied = bv_arena_array(state->arena, denied->count, sizeof(*state->denied));
+	if (state->denied == NULL)
+		return bv_fail(state->err, BV_E_MEMORY, "execution.deny", "no memory for the denied paths");
+	for (size_t i = 0; i < denied->count; i++) {
+		struct bv_seen seen;
+		const int problem = bv__resolve(state->arena, denied->items[i], NULL, &seen);
+
+		/* What is not there cannot be covered, and an empty place tells nothing. */
+		if (problem == ENOENT || problem == ENOTDIR)
+			continue;
+		if (problem != 0)
+			return refuse_path(state, "execution.deny", denied->items[i], problem,
+					   "name a path that can be looked at");
+		bv__lower_observe(state, "denied_path", "%.*s", (int)seen.path.len, seen.path.data);
+		state->denied[state->denied_count++] = seen.path;
+	}
+	return BV_OK;
+}
+
+static bool is_denied(const struct bv_lowering_state *state, struct bv_str path)
+{
+	for (size_t i = 0; i < state->denied_count; i++) {
+		if (bv_path_covers(state->denied[i], path))
+			return true;
+	}
+	return false;
+}
+
+/* Covers `denied` wherever a grant shows it. */
+static enum bv_code mask_one(struct bv_lowering_state *state, struct bv_str denied, struct bv_str_list *masked)
+{
+	for (size_t i = 0; i < state->grants.count; i++) {
+		const struct bv_grant *grant = &state->grants.items[i];
+		const size_t outer = grant->seen.path.len == 1 ? 0 : grant->seen.path.len;
+		struct bv_str cover;
+
+		if (bv_path_covers(denied, grant->seen.path))
+			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.deny",
+					      "deny less, or grant less", "'%.*s' is denied, and '%.*s' in it is granted",
+					      (int)(denied.len < 80 ? denied.len : 80), denied.data,
+					      (int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
+					      grant->seen.path.data);
+		if (!bv_path_covers(grant->seen.path, denied))
+			continue;
+		cover = bv_arena_format(state->arena, "%.*s%.*s", (int)grant->dest.len, grant->dest.data,
+					(int)(denied.len - outer), denied.data + outer);
+		if (cover.data == NULL) {
+			state->grants.full = true;
+			return BV_OK;
+		}
+		masked->items[masked->count++] = cover;
+	}
+	return BV_OK;
+}
+
+static void drop_repeated(struct bv_str_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		bool repeated = false;
+
+		for (size_t k = 0; k < kept && !repeated; k++)
+			repeated = bv_str_equal(list->items[k], list->items[i]);
+		if (!repeated)
+			list->items[kept++] = list->items[i];
+	}
+	list->count = kept;
+}
+
+static enum bv_code mask_denied(struct bv_lowering_state *state)
+{
+	struct bv_str_list *masked = &state->out->body.work.root.masked;
+	enum bv_code code = BV_OK;
+
+	if (state->denied_count == 0)
+		return BV_OK;
+	masked->items = bv_arena_array(state->arena, state->denied_count * state->grants.count, sizeof(*masked->items));
+	if (masked->items == NULL)
+		return bv_fail(state->err, BV_E_MEMORY, "execution.deny", "no memory for the denied paths");
+	for (size_t i = 0; code == BV_OK && i < state->denied_count; i++)
+		code = mask_one(state, state->denied[i], masked);
+	drop_repeated(masked);
+	return code;
+}
+
+/* Whether a directory of that name will be there: shown, or made to hold something shown. */
+static bool will_exist(const struct bv_lowering_state *state, struct bv_str path)
+{
+	static const char *const own[] = {"/", "/tmp", "/proc", "/dev"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (bv_str_is(path, own[i]))
+			return true;
+	}
+	if (bv__grants_cover(&state->grants, path) != NULL)
+		return true;
+	for (size_t i = 0; i < state->grants.count; i++) {
+		if (bv_path_covers(path, state->grants.items[i].dest))
+			return true;
+	}
+	return false;
+}
+
+static enum bv_code choose_cwd(struct bv_lowering_state *state)
+{
+	struct bv_launch_exec *exec = &state->out->body.work.exec;
+	struct bv_seen seen;
+
+	exec->cwd = state->cwd_default.len > 0 ? state->cwd_default : BV_STR("/");
+	if (!state->execution->has_cwd)
+		return BV_OK;
+	exec->cwd = state->execution->cwd;
+	if (bv__resolve(state->arena, exec->cwd, NULL, &seen) == 0)
+		exec->cwd = seen.path;
+	if (state->out->layers.namespaces && !will_exist(state, exec->cwd))
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.cwd",
+				      "grant it, for example with --read or --write",
+				      "the working directory '%.*s' is not visible inside",
+				      (int)(exec->cwd.len < 160 ? exec->cwd.len : 160), exec->cwd.data);
+	return BV_OK;
+}
+
+/* ---- sockets ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A host socket that lies in a granted directory can be connected to across every namespace.  Where
+ * one is bound there now, the workload gets no sockets at all.  One bound later by a program of the
+ * host is that program's invitation, like any file it would read.
+ */
+static bool grants_hold_socket(const struct bv_lowering_state *state)
+{
+	FILE *list = fopen("/proc/net/unix", "re");
+	char line[512];
+	bool found = list == NULL;
+
+	while (!found && fgets(line, sizeof(line), list) != NULL) {
+		char *path = strchr(line, '/');
+		const struct bv_grant *grant;
+
+		if (path == NULL)
+			continue;
+		path[strcspn(path, "\n")] = '\0';
+		for (size_t i = 0; i < state->grants.count && !found; i++) {
+			grant = &state->grants.items[i];
+			found = grant->map_owner && S_ISDIR(grant->seen.mode) &&
+				bv_path_covers(grant->seen.path, bv_str_from(path));
+		}
+	}
+	if (list != NULL)
+		fclose(list);
+	return found;
+}
+
+static void choose_sockets(struct bv_lowering_state *state)
+{
+	struct bv_launch_work *work = &state->out->body.work;
+
+	work->seccomp.sockets = BV_SOCKETS_NONE;
+	if (!state->out->layers.netns) {
+		bv__lower_observe(state, "sockets", "none: there is no network namespace to keep them in");
+	} else if ((bv_landlock_known(state->out->layers.landlock_abi).handled_access_fs & BV_LANDLOCK_RESOLVE_UNIX) ==
+			   0 &&
+		   grants_hold_socket(state)) {
+		bv__lower_observe(state, "sockets", "none: a socket of the host lies in a granted directory");
+	} else {
+		work->seccomp.sockets = BV_SOCKETS_LOCAL;
+		bv__lower_observe(state, "sockets", "local, in an empty network namespace");
+	}
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
+
+static void observe_runtime(struct bv_lowering_state *state, size_t from)
+{
+	const struct bv_grants *grants = &state->grants;
+
+	for (size_t i = from; i < grants->count; i++)
+		bv__lower_observe(state, "runtime_file", "%.*s %s%s", (int)grants->items[i].dest.len,
+				  grants->items[i].dest.data, access_text(grants->items[i].rights),
+				  (grants->items[i].rights & BV_RIGHT_MAP) != 0 ? ", map" : "");
+}
+
+static enum bv_code grant_runtime(struct bv_lowering_state *state)
+{
+	const enum bv_runtime_set set =
+		state->execution->has_runtime ? state->execution->runtime : BV_RUNTIME_LIBRARIES;
+	const size_t before = state->grants.count;
+	size_t kept = before;
+
+	if (!bv__runtime_add(&state->grants, set) || !bv__devices_add(&state->grants, state->out->terminal))
+		return bv_fail(state->err, BV_E_MEMORY, "filesystem", "no memory for the runtime files");
+	/* What the caller denies is not needed after all. */
+	for (size_t i = before; i < state->grants.count; i++) {
+		if (!is_denied(state, state->grants.items[i].seen.path))
+			state->grants.items[kept++] = state->grants.items[i];
+	}
+	state->grants.count = kept;
+	observe_runtime(state, before);
+	return BV_OK;
+}
+
+enum bv_code bv__lower_files(struct bv_lowering_state *state)
+{
+	struct bv_launch_work *work = &state->out->body.work;
+	enum bv_code code;
+
+	code = resolve_denied(state);
+	if (code == BV_OK)
+		code = grant_roots(state);
+	if (code == BV_OK)
+		grant_executable(state);
+	if (code == BV_OK && state->out->exe_errno == 0)
+		code = grant_runtime(state);
+	if (code != BV_OK || state->out->exe_errno != 0)
+		return code;
+	code = bv__grants_settle(&state->grants, state->err);
+	if (code == BV_OK)
+		code = mask_denied(state);
+	if (code == BV_OK)
+		code = choose_cwd(state);
+	if (code != BV_OK)
+		return code;
+	choose_sockets(state);
+	if (!state->out->layers.namespaces)
+		return bv__grants_to_rules(&state->grants, &state->out->layers, &work->landlock.rules, state->err);
+	work->has_root = true;
+	return bv__grants_to_root(&state->grants, &state->out->layers, &work->root, &work->landlock.rules, state->err);
+}

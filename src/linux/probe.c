@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * probe.c - what this machine is and can do, as text for the snapshot.
+ *
+ * What is cheap is read every time.  What has to be tried is tried by the launcher and remembered,
+ * in this process and on disk, under everything it could depend on.  On disk only a machine that has
+ * every layer is remembered: a forged file can then make a run fail, but never make a plan weaker.
+ */
+#include "probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "contract/canon.h"
+#include "facts.h"
+#include "ids.h"
+#include "spawn.h"
+#include "sys.h"
+
+enum {
+	PROBE_TIMEOUT_MS = 30000, /* fifteen mechanisms of at most three seconds on a dying machine, or milliseconds */
+	TEXT_MAX = 256,
+};
+
+struct probe {
+	struct bv_arena *arena;
+	struct bv_error *err;
+	struct bv_launcher_file launcher;
+	struct bv_str facts[BV_FACT_COUNT];
+	struct bv_probe_memory memory;
+};
+
+/* ---- cheap facts -------------------------------------------------------------------------------- */
+
+/* The first line of a small file, or `otherwise` where there is none. */
+static struct bv_str read_line(struct bv_arena *arena, const char *path, const char *otherwise)
+{
+	char text[TEXT_MAX];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+	struct bv_str line = {text, 0};
+
+	if (fd >= 0)
+		close(fd);
+	while (got > 0 && line.len < (size_t)got && text[line.len] != '\n' && text[line.len] != '\0')
+		line.len++;
+	if (line.len == 0)
+		return bv_str_from(otherwise);
+	return bv_arena_utf8(arena, line);
+}
+
+static struct bv_str number(struct probe *probe, uint64_t value)
+{
+	return bv_arena_format(probe->arena, "%llu", (unsigned long long)value);
+}
+
+static struct bv_str private_ids(struct probe *probe)
+{
+	struct bv_id_range range;
+
+	if (geteuid() != 0)
+		return BV_STR("not needed");
+	if (!bv__private_ids(&range))
+		return BV_STR("none");
+	return bv_arena_format(probe->arena, "%u-%u", range.first, range.first + range.count - 1);
+}
+
+static void read_facts(struct probe *probe)
+{
+	struct bv_arena *arena = probe->arena;
+	struct bv_str *facts = probe->facts;
+	struct rlimit files = {0, 0};
+	struct utsname name;
+	int mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+
+	(void)getrlimit(RLIMIT_NOFILE, &files);
+	if (uname(&name) != 0)
+		name.machine[0] = name.release[0] = '\0';
+	facts[BV_FACT_APPARMOR] = read_line(arena, "/proc/self/attr/current", "none");
+	facts[BV_FACT_APPARMOR_USERNS] =
+		read_line(arena, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "absent");
+	facts[BV_FACT_ARCH] = bv_arena_copy(arena, bv_str_from(name.machine));
+	facts[BV_FACT_GID] = number(probe, getegid());
+	facts[BV_FACT_KERNEL] = bv_arena_copy(arena, bv_str_from(name.release));
+	facts[BV_FACT_LANDLOCK_ABI] = number(probe, (uint64_t)bv_sys_landlock_abi());
+	facts[BV_FACT_MAX_USERNS] = read_line(arena, "/proc/sys/user/max_user_namespaces", "absent");
+	facts[BV_FACT_NOFILE_HARD] = number(probe, files.rlim_max);
+	facts[BV_FACT_OUTER_SECCOMP] = number(probe, mode > 0 ? (uint64_t)mode : 0);
+	facts[BV_FACT_PID_MAX] = read_line(arena, "/proc/sys/kernel/pid_max", "0");
+	facts[BV_FACT_PRIVATE_IDS] = private_ids(probe);
+	facts[BV_FACT_UID] = number(probe, geteuid());
+	facts[BV_FACT_UNPRIVILEGED_USERNS] =
+		read_line(arena, "/proc/sys/kernel/unprivileged_userns_clone", "absent");
+}
+
+/* ---- what the findings depend on ------------------------------------------------------------------- */
+
+static void put_number(struct bv_hash *hash, uint64_t value)
+{
+	bv_hash_update(hash, &value, sizeof(value));
+}
+
+static void put_namespace(struct bv_hash *hash, const char *path)
+{
+	struct stat seen = {.st_ino = 0};
+
+	(void)stat(path, &seen);
+	put_number(hash, seen.st_ino);
+}
+
+/* Both C libraries have it, and neither declares it. */
+extern int capget(struct __user_cap_header_struct *header, struct __user_cap_data_struct *data);
+
+static void put_capabilities(struct bv_hash *hash)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2];
+
+	memset(data, 0, sizeof(data));
+	(void)capget(&header, data);
+	bv_hash_update(hash, data, sizeof(data));
+}
+
+static void make_key(struct probe *probe)
+{
+	static const enum bv_fact of[] = {BV_FACT_APPARMOR, BV_FACT_APPARMOR_USERNS, BV_FACT_ARCH, BV_FACT_GID,
+					  BV_FACT_KERNEL, BV_FACT_LANDLOCK_ABI, BV_FACT_MAX_USERNS,
+					  BV_FACT_OUTER_SECCOMP, BV_FACT_PRIVATE_IDS, BV_FACT_UID,
+					  BV_FACT_UNPRIVILEGED_USERNS};
+	const struct bv_str boot = read_line(probe->arena, "/proc/sys/kernel/random/boot_id", "unknown");
+	const struct stat *file = &probe->launcher.seen;
+	struct bv_hash hash;
+
+	bv_hash_init(&hash);
+	bv_hash_update(&hash, boot.data, boot.len);
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		put_number(&hash, probe->facts[of[i]].len);
+		bv_hash_update(&hash, probe->facts[of[i]].data, probe->facts[of[i]].len);
+	}
+	put_namespace(&hash, "/proc/self/ns/user");
+	put_namespace(&hash, "/proc/self/ns/mnt");
+	put_namespace(&hash, "/proc/self/ns/pid");
+	put_capabilities(&hash);
+	put_number(&hash, (uint64_t)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+	/* A file that was written to has another change time, and nobody but root can set that. */
+	put_number(&hash, file->st_dev);
+	put_number(&hash, file->st_ino);
+	put_number(&hash, (uint64_t)file->st_size);
+	put_number(&hash, (uint64_t)file->st_mtim.tv_sec);
+	put_number(&hash, (uint64_t)file->st_mtim.tv_nsec);
+	put_number(&hash, (uint64_t)file->st_ctim.tv_sec);
+	put_number(&hash, (uint64_t)file->st_ctim.tv_nsec);
+	bv_hash_final(&hash, &probe->memory.key);
+}
+
+/* ---- trying ------------------------------------------------------------------------------------------ */
+
+static bool read_answer(int fd, struct bv_probe_memory *memory)
+{
+	memory->facts_bytes = 0;
+	for (;;) {
+		struct pollfd ready = {fd, POLLIN, 0};
+		ssize_t got;
+
+		if (poll(&ready, 1, PROBE_TIMEOUT_MS) == 0 || memory->facts_bytes == sizeof(memory->facts))
+			return false;
+		got = read(fd, memory->facts + memory->facts_bytes, sizeof(memory->facts) - memory->facts_bytes);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0;
+		memory->facts_bytes += (size_t)got;
+	}
+}
+
+static enum bv_code try_machine(struct probe *probe)
+{
+	char name[] = "bvisor-linux-launcher", mode[] = "--probe";
+	char *const argv[] = {name, mode, NULL};
+	char *const envp[] = {NULL};
+	struct bv_spawn spawn = {.exe_fd = probe->launcher.fd, .argv = argv, .envp = envp, .fd_count = 3};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int answer[2] = {-1, -1}, pidfd = -1, status = -1;
+	enum bv_code code = BV_OK;
+	bool whole = false;
+	pid_t pid = -1;
+
+	if (null < 0 || pipe2(answer, O_CLOEXEC) != 0) {
+		code = bv__fail_errno(probe->err, BV_E_SYSTEM, "probe", "a pipe to the launcher cannot be made");
+	} else {
+		spawn.fds[0] = (struct bv_spawn_fd){null, 0};
+		spawn.fds[1] = (struct bv_spawn_fd){answer[1], 1};
+		spawn.fds[2] = (struct bv_spawn_fd){null, 2};
+		code = bv__spawn(&spawn, &pid, &pidfd, probe->err);
+	}
+	if (answer[1] >= 0)
+		close(answer[1]);
+	if (code == BV_OK) {
+		whole = read_answer(answer[0], &probe->memory);
+		if (!whole)
+			(void)bv_sys_pidfd_send_signal(pidfd, SIGKILL);
+		(void)bv_sys_wait4(pid, &status, __WALL, NULL);
+		close(pidfd);
+		if (!whole || status != 0)
+			code = bv_fail(probe->err, BV_E_LAUNCHER, "probe", "the launcher '%s' did not answer the probe",
+				       probe->launcher.path);
+	}
+	if (answer[0] >= 0)
+		close(answer[0]);
+	if (null >= 0)
+		close(null);
+	return code;
+}
+
+static enum bv_code take_findings(struct probe *probe)
+{
+	struct bv_probe_facts found;
+	enum bv_code code = bv_canon_decode(probe->arena, &bv_probe_facts_type, probe->memory.facts,
+					    probe->memory.facts_bytes, &found, probe->err);
+
+	if (code != BV_OK)
+		return code;
+	for (size_t i = 0; i < found.facts.count; i++) {
+		for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
+			if (bv__fact_kind((enum bv_fact)fact) == BV_FACT_TRIED &&
+			    bv_str_is(found.facts.items[i].key, bv__fact_name((enum bv_fact)fact)))
+				probe->facts[fact] = found.facts.items[i].value;
+		}
+	}
+	for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
+		if (probe->facts[fact].len == 0)
+			return bv_fail(probe->err, BV_E_LAUNCHER, "probe", "the launcher did not try '%s'",
+				       bv__fact_name((enum bv_fact)fact));
+	}
+	return BV_OK;
+}
+
+/* Only what could not be better is remembered on disk; see the top of this file. */
+static bool has_every_layer(const struct probe *probe)
+{
+	static const enum bv_fact layers[] = {BV_FACT_NAMESPACES, BV_FACT_NETNS, BV_FACT_LANDLOCK,
+					      BV_FACT_SECCOMP_FILTER, BV_FACT_SECCOMP_NOTIFY, BV_FACT_NPROC};
+
+	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+		if (!bv_str_is(probe->facts[layers[i]], "yes"))
+			return false;
+	}
+	return true;
+}
+
+/* The directory for what is remembered; false where there is no good one. */
+static bool memory_directory(char *ret_path)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	struct bv_arena arena;
+	struct bv_str path;
+
+	bv_arena_init(&arena, ret_path, PATH_MAX);
+	if (geteuid() == 0)
+		path = BV_STR("/run/bvisor");
+	else if (runtime != NULL && runtime[0] == '/' && strlen(runtime) < PATH_MAX - 64)
+		path = bv_arena_format(&arena, "%s/bvisor", runtime);
+	else
+		path = bv_arena_format(&arena, "/tmp/bvisor-%u", (unsigned int)geteuid());
+	if (path.data == NULL)
+		return false;
+	memmove(ret_path, path.data, path.len + 1);
+	return true;
+}
+
+/* ---- remembered in this process -------------------------------------------------------------------- */
+
+static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bv_probe_memory recent; /* facts_bytes 0: none */
+
+static bool recall_recent(struct bv_probe_memory *memory)
+{
+	bool found;
+
+	pthread_mutex_lock(&recent_lock);
+	found = recent.facts_bytes > 0 && bv_digest_equal(&recent.key, &memory->key);
+	if (found)
+		*memory = recent;
+	pthread_mutex_unlock(&recent_lock);
+	return found;
+}
+
+static void remember_recent(const struct bv_probe_memory *memory)
+{
+	pthread_mutex_lock(&recent_lock);
+	recent = *memory;
+	pthread_mutex_unlock(&recent_lock);
+}
+
+static enum bv_code find_findings(struct probe *probe)
+{
+	_Alignas(16) char directory[PATH_MAX];
+	const struct bv_digest key = probe->memory.key;
+	const bool has_directory = memory_directory(directory);
+	enum bv_code code;
+
+	if (recall_recent(&probe->memory))
+		return take_findings(probe);
+	/* Any error here only means that it is tried again. */
+	if (has_directory && bv__probe_recall(directory, &key, &probe->memory)) {
+		struct bv_error *err = probe->err;
+
+		probe->err = NULL;
+		code = take_findings(probe);
+		probe->err = err;
+		if (code == BV_OK && has_every_layer(probe)) {
+			remember_recent(&probe->memory);
+			return BV_OK;
+		}
+	}
+	probe->memory.key = key;
+	code = bv__launcher_digest(&probe->launcher, &probe->memory.launcher, probe->err);
+	if (code == BV_OK)
+		code = try_machine(probe);
+	if (code == BV_OK)
+		code = take_findings(probe);
+	if (code != BV_OK)
+		return code;
+	remember_recent(&probe->memory);
+	if (has_directory && has_every_layer(probe))
+		bv__probe_remember(directory, &probe->memory);
+	return BV_OK;
+}
+
+/* ---- the snapshot ------------------------------------------------------------------------------------ */
+
+static struct bv_budget_availability budget(enum bv_enforcement enforcement, uint64_t available,
+					    uint32_t evidence, const char *mechanism)
+{
+	return (struct bv_budget_availability){
+		.available = available,
+		.enforcement = enforcement,
+		.evidence = evidence,
+		.mechanism = bv_str_from(mechanism),
+	};
+}
+
+static void make_budgets(const struct bv_profile_snapshot *snapshot, struct bv_budget_profile *budgets)
+{
+	const uint32_t usage = 1u << BV_CLAIM_RESOURCE_USAGE;
+	const uint64_t longest = INT64_MAX / 1000; /* a timer counts nanoseconds in 63 bits */
+	const uint64_t pids = bv__fact_number(snapshot, BV_FACT_PID_MAX);
+	const bool root = bv__fact_number(snapshot, BV_FACT_UID) == 0;
+
+	budgets->wall_micros = budget(BV_ENFORCED, longest, usage, "linux:monotonic_timer");
+	budgets->cpu_micros = budget(BV_UNSUPPORTED, longest, usage, "linux:rusage_observed_not_capped");
+	budgets->resident_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
+	/* A user id of the workload's own, or a user namespace of its own: nobody else counts in. */
+	if (root)
+		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0, "linux:rlimit_nproc_private_user");
+	else if (bv__fact_holds(snapshot, BV_FACT_NPROC))
+		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0, "linux:rlimit_nproc_user_namespace");
+	else
+		budgets->process_count = budget(BV_UNSUPPORTED, pids, 0, "linux:none");
+	budgets->handle_count = budget(BV_MEDIATED, bv__fact_number(snapshot, BV_FACT_NOFILE_HARD), 0,
+				       "linux:rlimit_nofile_per_process");
+	budgets->storage_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
+	/* Every plan this backend admits denies the network, so what passes is 0 under any limit. */
+	budgets->network_bytes = budget(BV_ENFORCED, INT64_MAX, usage, "linux:no_network");
+}
+
+static enum bv_code make_snapshot(struct probe *probe, struct bv_profile_snapshot *ret_snapshot)
+{
+	struct bv_text_pair *pairs = bv_arena_array(probe->arena, BV_FACT_COUNT, sizeof(*pairs));
+	char hex[65];
+
+	bv_digest_hex(&probe->memory.launcher, hex);
+	probe->facts[BV_FACT_LAUNCHER] = bv_arena_copy(probe->arena, bv_str_from(hex));
+	if (pairs == NULL)
+		return bv_fail(probe->err, BV_E_MEMORY, "probe", "no memory for the facts of this machine");
+	for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
+		if (probe->facts[fact].data == NULL)
+			return bv_fail(probe->err, BV_E_MEMORY, "probe", "no memory for the facts of this machine");
+		pairs[fact] = (struct bv_text_pair){bv_str_from(bv__fact_name((enum bv_fact)fact)), probe->facts[fact]};
+		bv_assert(fact == 0 || bv_str_compare(pairs[fact - 1].key, pairs[fact].key) < 0);
+	}
+	*ret_snapshot = (struct bv_profile_snapshot){
+		.backend = BV_STR("linux"), .probed = {.items = pairs, .count = BV_FACT_COUNT}};
+	make_budgets(ret_snapshot, &ret_snapshot->budget);
+	return BV_OK;
+}
+
+enum bv_code bv__linux_probe(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
+			     struct bv_error *err)
+{
+	struct probe probe = {.arena = arena, .err = err};
+	enum bv_code code = bv__launcher_open(&probe.launcher, err);
+
+	(void)self;
+	if (code != BV_OK)
+		return code;
+	read_facts(&probe);
+	make_key(&probe);
+	/* Until its digest is known; no fact may be empty. */
+	probe.facts[BV_FACT_LAUNCHER] = BV_STR("?");
+	code = find_findings(&probe);
+	bv__launcher_close(&probe.launcher);
+	return code == BV_OK ? make_snapshot(&probe, ret_snapshot) : code;
+}

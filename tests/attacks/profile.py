@@ -4,23 +4,69 @@
 tools/shared-suites adds it to the profiles of the shared harness.  BVISOR_CLI is the command to
 test, BVISOR_WITHOUT a comma-separated list of layers to leave out on purpose.
 """
-import os
+import os, subprocess
+
+# The limits of the canonical spec.  What this machine cannot hold is refused before anything runs,
+# and then asked for by no attack: what that lets through has to be in known.tsv, with its cell.
+LIMITS = {
+	"--cpu": "4s",
+	"--memory": "256M",
+	"--processes": "64",
+	"--handles": "256",
+	"--storage": "64M",
+}
+
+
+def layers():
+	return [word for word in os.environ.get("BVISOR_WITHOUT", "").split(",") if word]
+
+
+def without():
+	return [flag for layer in layers() for flag in ("--without", layer)]
+
+
+def boundary(binaries, read_only, work, spawn="processes"):
+	"""The canonical spec but for its limits.  The runtime set is left at what people use."""
+	return [
+		"--read", binaries, "--exec", binaries,
+		"--read", read_only,
+		"--read", work, "--write", work,
+		"--cwd", work,
+		"--env", "PATH", "--net", "none", "--spawn", spawn,
+		"--wall", "5s",
+	]
+
+
+def limits(cli, uid, cache={}):
+	"""The limits that are admitted here, as flags."""
+	key = (uid, tuple(layers()))
+	if key not in cache:
+		become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
+		cache[key] = []
+		for flag, limit in LIMITS.items():
+			plan = subprocess.run([*become, cli, "plan", *without(), flag, limit, "--", "/bin/true"],
+				stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
+			if plan.returncode == 0:
+				cache[key] += [flag, limit]
+	return cache[key]
+
+
+def protect(work, uid):
+	"""The one part of the workspace that is not granted; a workspace that is a repository has it already."""
+	git = os.path.join(work, ".git")
+	os.mkdir(git)
+	os.chown(git, uid, uid)
+	return ["--deny", git]
 
 
 def wrap(context, argv):
-	layers = [word for word in os.environ.get("BVISOR_WITHOUT", "").split(",") if word]
-	without = [flag for layer in layers for flag in ("--without", layer)]
-	# PR-15 asks for a workload that may make no process at all.
+	cli, uid = os.environ["BVISOR_CLI"], context["UID"]
+	# PR-15 asks for a workload that may make no process at all, FS-20 for one that may plant no hook.
 	spawn = "none" if context["ID"] == "PR-15" else "processes"
+	deny = protect(context["WORK"], uid) if context["ID"] == "FS-20" else []
 	return [
-		os.environ["BVISOR_CLI"], "run", "--quiet", *without,
-		"--read", context["BIN"], "--exec", context["BIN"],
-		"--read", context["RO"],
-		"--read", context["WORK"], "--write", context["WORK"],
-		"--cwd", context["WORK"],
-		"--env", "PATH", "--net", "none", "--spawn", spawn, "--stdin", "none",
-		"--wall", "5s",
-		"--", *argv,
+		cli, "run", *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
+		*limits(cli, uid), "--output-limit", "1M", "--stdin", "none", "--", *argv,
 	]
 
 
@@ -29,4 +75,4 @@ def cleanup(fixture):
 	return not [name for name in os.listdir("/tmp") if name.startswith("bvisor-")]
 
 
-PROFILE = dict(mntns=True, wrap=wrap, cleanup=cleanup)
+PROFILE = dict(mntns="namespaces" not in layers(), wrap=wrap, cleanup=cleanup)

@@ -47,6 +47,20 @@ struct bv_budget_witness *bv_budget_witness_in(struct bv_budget_witnesses *witne
 						    bv_budget_witnesses_type.rows[dimension].offset);
 }
 
+void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
+{
+	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
+		const struct bv_row *row = &bv_budget_profile_type.rows[d];
+
+		*(struct bv_budget_availability *)(void *)((uint8_t *)ret_profile + row->offset) =
+			(struct bv_budget_availability){
+				.available = UINT64_MAX,
+				.enforcement = BV_UNSUPPORTED,
+				.mechanism = BV_STR("none/no-budget-enforcement"),
+			};
+	}
+}
+
 /* ---- minimums -------------------------------------------------------------------------------- */
 
 static void raise_to(uint64_t *least, uint64_t floor)

@@ -33,6 +33,9 @@ const struct bv_budget_availability *bv_budget_available_in(const struct bv_budg
 struct bv_budget_witness *bv_budget_witness_in(struct bv_budget_witnesses *witnesses,
 					       enum bv_dimension dimension);
 
+/* The profile of a machine that can hold none of them. */
+void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile);
+
 /* What any run of the spec needs; sums stop at the largest number. */
 struct bv_minimums {
 	uint64_t least[BV_DIMENSION_COUNT];

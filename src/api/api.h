@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * api.h - what stands behind the opaque objects of bvisor.h.
+ */
+#ifndef BV_API_API_H
+#define BV_API_API_H
+
+#include <bvisor/bvisor.h>
+
+#include "contract/backend.h"
+#include "contract/canon.h"
+
+/* ---- memory.c ---------------------------------------------------------------------------------- */
+
+/* How much one object may take; a spec at every one of its limits fits several times. */
+enum { BV_OBJECT_FIRST_BYTES = 1 << 20, BV_OBJECT_MOST_BYTES = 256 << 20 };
+
+/* Pages that cost nothing until they are used; given back by bv__memory_unmap. */
+enum bv_code bv__memory_map(struct bv_arena *arena, size_t size_bytes, struct bv_error *err);
+void bv__memory_unmap(struct bv_arena *arena);
+
+/*
+ * For what is made in one go: calls `make` with ever larger arenas until it is not BV_E_MEMORY.
+ * On failure nothing is left mapped.
+ */
+enum bv_code bv__memory_make(struct bv_arena *ret_arena, enum bv_code (*make)(struct bv_arena *, void *, struct bv_error *),
+			     void *context, struct bv_error *err);
+
+/* JSON and canonical bytes, malloc'd; the text ends with a newline. */
+enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **ret_text, struct bv_error *err);
+enum bv_code bv__bytes_out(const struct bv_type *type, const void *value, void **ret_data, size_t *ret_size_bytes,
+			   struct bv_error *err);
+
+/* ---- secrets.c --------------------------------------------------------------------------------- */
+
+/* Values of secrets: in pages of their own, kept out of core dumps and swap where that is allowed. */
+struct bv__secret {
+	struct bv__secret *next;
+	void *value;
+	size_t size_bytes;
+	char name[]; /* the lease */
+};
+
+struct bv__secrets {
+	struct bv__secret *first;
+};
+
+/* Adds a copy, in place of an older value of that name. */
+enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, const void *value, size_t size_bytes,
+			     struct bv_error *err);
+enum bv_code bv__secrets_copy(const struct bv__secrets *from, struct bv__secrets *ret_copy, struct bv_error *err);
+const struct bv__secret *bv__secrets_find(const struct bv__secrets *secrets, struct bv_str name);
+void bv__secrets_wipe(struct bv__secrets *secrets);
+
+/* ---- the objects ------------------------------------------------------------------------------- */
+
+struct bv_spec {
+	struct bv_arena arena; /* `value` lives there; rebuilt in a larger one when it is full */
+	struct bv_boundary_spec value;
+	struct bv__secrets secrets;
+};
+
+struct bv_plan {
+	struct bv_arena arena;
+	struct bv_boundary_plan value;
+	const struct bv_backend *backend;
+	struct bv__secrets secrets;
+	char id[65];
+	struct bv_plan_row *rows;
+	size_t row_count;
+};
+
+struct bv_support {
+	struct bv_arena arena;
+	struct bv_profile_snapshot snapshot;
+	struct bv_support_row rows[BV_KIND_COUNT + BV_BUDGET_COUNT];
+};
+
+struct bv_report {
+	struct bv_arena arena;
+	struct bv_boundary_report value;
+	struct bv_str summary;
+	char hash[65];
+	void *output[2]; /* by enum bv_stream; NULL for a report read back */
+	size_t output_bytes[2];
+};
+
+/* "wall", "cpu", "memory", "processes", "handles", "storage", "network". */
+const char *bv__budget_name(enum bv_budget budget);
+
+/* ---- backends.c -------------------------------------------------------------------------------- */
+
+/* NULL is this platform's own.  BV_E_UNKNOWN_BACKEND names those there are. */
+enum bv_code bv__backend_find(const char *name, const struct bv_backend **ret_backend, struct bv_error *err);
+
+/* ---- report.c ---------------------------------------------------------------------------------- */
+
+/* Fills what is derived from `value`. */
+enum bv_code bv__report_finish(struct bv_report *report, struct bv_error *err);
+
+#endif

@@ -71,8 +71,8 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- probe and profile ----------------------------------------------------------------------- */
 
-static enum bv_code inert_probe(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
-				struct bv_error *err)
+static enum bv_code inert_probe(void *self, struct bv_arena *arena,
+				struct bv_profile_snapshot *ret_snapshot, struct bv_error *err)
 {
 	struct bv_text_pair *facts = bv_arena_array(arena, 2, sizeof *facts);
 
@@ -81,13 +81,15 @@ static enum bv_code inert_probe(void *self, struct bv_arena *arena, struct bv_pr
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	facts[0] = (struct bv_text_pair){BV_STR("confinement"), BV_STR("none")};
 	facts[1] = (struct bv_text_pair){BV_STR("reference"), BV_STR("inert")};
-	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("inert"), .probed = {facts, 2}};
+	*ret_snapshot =
+		(struct bv_profile_snapshot){.backend = BV_STR("inert"), .probed = {facts, 2}};
 	bv_profile_hold_no_budget(&ret_snapshot->budget);
 	return BV_OK;
 }
 
 static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot,
-			  const struct bv_execution_options *execution, struct bv_profile *ret_profile)
+			  const struct bv_execution_options *execution,
+			  struct bv_profile *ret_profile)
 {
 	const char *obstacle = NULL;
 
@@ -123,7 +125,8 @@ static struct bv_verdict inert_classify(void *self, const struct bv_requirement 
 					const struct bv_profile *profile)
 {
 	(void)self;
-	if (requirement->tag == BV_REQ_HOST_CONTROL && requirement->u.control.tag == BV_CONTROL_CAPTURE &&
+	if (requirement->tag == BV_REQ_HOST_CONTROL &&
+	    requirement->u.control.tag == BV_CONTROL_CAPTURE &&
 	    requirement->u.control.u.capture.streams.stdin_stream)
 		return (struct bv_verdict){.enforcement = BV_UNSUPPORTED};
 	return bv_verdict_ceiling(requirement, profile);
@@ -231,7 +234,8 @@ static bool set_nonblocking(int fd)
 	return fcntl(fd, F_SETFL, O_NONBLOCK) == 0; /* of a new pipe: nothing else was set */
 }
 
-static enum bv_code open_streams(struct bv_backend_run *run, struct child *child, struct bv_error *err)
+static enum bv_code open_streams(struct bv_backend_run *run, struct child *child,
+				 struct bv_error *err)
 {
 	const struct bv_execution_options *execution = &run->plan->execution;
 	const uint64_t output_limit =
@@ -241,12 +245,13 @@ static enum bv_code open_streams(struct bv_backend_run *run, struct child *child
 	const bool captured[STREAM_COUNT] = {run->capture_stdout, run->capture_stderr};
 
 	for (int i = 0; i < STREAM_COUNT; i++) {
-		enum bv_code code = bv__stream_init(&run->streams[i], i, captured[i] ? capture_limit : 0,
-						    output_limit, err);
+		enum bv_code code = bv__stream_init(
+			&run->streams[i], i, captured[i] ? capture_limit : 0, output_limit, err);
 
 		if (code != BV_OK)
 			return code;
-		if (!open_pipe(&run->streams[i].fd, &child->fds[1 + i]) || !set_nonblocking(run->streams[i].fd))
+		if (!open_pipe(&run->streams[i].fd, &child->fds[1 + i]) ||
+		    !set_nonblocking(run->streams[i].fd))
 			return fail_errno(err, "no pipe can be made");
 	}
 	if (execution->has_stdin_source && execution->stdin_source.tag == BV_STDIN_RELAY) {
@@ -311,7 +316,8 @@ static void inert_free(struct bv_backend_run *run)
 static void find_capture(struct bv_backend_run *run)
 {
 	for (size_t i = 0; i < run->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement = &run->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement =
+			&run->plan->admitted.items[i].requirement;
 
 		if (bv_kind_of(requirement) != BV_KIND_CAPTURE)
 			continue;
@@ -321,8 +327,8 @@ static void find_capture(struct bv_backend_run *run)
 }
 
 static enum bv_code inert_start(void *self, const struct bv_boundary_plan *plan,
-				const struct bv_backend_options *options, struct bv_backend_run **ret_run,
-				struct bv_error *err)
+				const struct bv_backend_options *options,
+				struct bv_backend_run **ret_run, struct bv_error *err)
 {
 	struct child child = {.fds = {-1, -1, -1}};
 	struct bv_backend_run *run = calloc(1, sizeof *run);
@@ -339,8 +345,9 @@ static enum bv_code inert_start(void *self, const struct bv_boundary_plan *plan,
 
 	child.cwd = plan->execution.has_cwd ? plan->execution.cwd.data : NULL;
 	child.argv = make_argv(&plan->workload.u.process);
-	code = child.argv == NULL ? bv_fail(err, BV_E_MEMORY, "inert", "no memory for the arguments")
-				  : open_streams(run, &child, err);
+	code = child.argv == NULL
+		       ? bv_fail(err, BV_E_MEMORY, "inert", "no memory for the arguments")
+		       : open_streams(run, &child, err);
 	if (code == BV_OK)
 		code = spawn(run, &child, err);
 	for (int i = 0; i < 3; i++)
@@ -366,7 +373,8 @@ static int inert_fd(struct bv_backend_run *run)
 
 static void reap(struct bv_backend_run *run)
 {
-	if (run->pid == 0 || bv_sys_wait4(run->pid, &run->status, __WALL | WNOHANG, &run->usage) != run->pid)
+	if (run->pid == 0 ||
+	    bv_sys_wait4(run->pid, &run->status, __WALL | WNOHANG, &run->usage) != run->pid)
 		return;
 	run->ended_ns = clock_ns(CLOCK_MONOTONIC);
 	run->pid = 0;
@@ -378,7 +386,8 @@ static void reap(struct bv_backend_run *run)
 static void pump(struct bv_backend_run *run, int i)
 {
 	struct bv_stream *stream = &run->streams[i];
-	const bool more = bv__stream_pump(stream, PUMP_BYTES, run->options.output, run->options.context);
+	const bool more =
+		bv__stream_pump(stream, PUMP_BYTES, run->options.output, run->options.context);
 	const bool wanted = stream->fd >= 0 && !stream->paused;
 
 	/* What the workload wrote is in the pipe by now; who else still holds the other end may for ever. */
@@ -390,7 +399,8 @@ static void pump(struct bv_backend_run *run, int i)
 		run->watched[i] = epoll_ctl(run->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL) != 0;
 }
 
-static enum bv_code inert_step(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err)
+static enum bv_code inert_step(struct bv_backend_run *run, enum bv_backend_state *ret_state,
+			       struct bv_error *err)
 {
 	uint64_t wakes;
 
@@ -402,7 +412,8 @@ static enum bv_code inert_step(struct bv_backend_run *run, enum bv_backend_state
 		reap(run); /* first, so that what it wrote before it ended is still pumped */
 		for (int i = 0; i < STREAM_COUNT; i++)
 			pump(run, i);
-		if (run->pid == 0 && bv__stream_done(&run->streams[0]) && bv__stream_done(&run->streams[1]))
+		if (run->pid == 0 && bv__stream_done(&run->streams[0]) &&
+		    bv__stream_done(&run->streams[1]))
 			run->state = BV_BACKEND_ENDED;
 	}
 	*ret_state = run->state;
@@ -470,7 +481,8 @@ static enum bv_code inert_input(struct bv_backend_run *run, const void *data, si
 		return fail_errno(err, "standard input cannot be written");
 	*ret_taken_bytes = (size_t)written;
 	if ((size_t)written < size_bytes) {
-		struct epoll_event event = {.events = EPOLLOUT | EPOLLONESHOT, .data.fd = run->stdin_fd};
+		struct epoll_event event = {.events = EPOLLOUT | EPOLLONESHOT,
+					    .data.fd = run->stdin_fd};
 
 		if (epoll_ctl(run->epoll_fd, EPOLL_CTL_MOD, run->stdin_fd, &event) != 0)
 			(void)epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->stdin_fd, &event);
@@ -483,7 +495,8 @@ static bool inert_input_ready(struct bv_backend_run *run)
 	return run->stdin_fd >= 0 && run->state != BV_BACKEND_ENDED;
 }
 
-static enum bv_code inert_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns, struct bv_error *err)
+static enum bv_code inert_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns,
+				 struct bv_error *err)
 {
 	(void)run;
 	(void)rows;
@@ -491,7 +504,8 @@ static enum bv_code inert_resize(struct bv_backend_run *run, uint16_t rows, uint
 	return bv_fail(err, BV_E_STATE, "terminal", "this run has no terminal");
 }
 
-static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
+static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number,
+				 struct bv_error *err)
 {
 	if (run->pid == 0)
 		return bv_fail(err, BV_E_STATE, "inert", "the program has ended");
@@ -505,7 +519,8 @@ static enum bv_code inert_kill(struct bv_backend_run *run, struct bv_error *err)
 	if (run->pid == 0)
 		return BV_OK;
 	run->killed = true;
-	(void)kill(-run->pid, SIGKILL); /* what it started may have left its group: nothing is confined here */
+	(void)kill(-run->pid,
+		   SIGKILL); /* what it started may have left its group: nothing is confined here */
 	return inert_signal(run, SIGKILL, err);
 }
 
@@ -539,12 +554,14 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 	}
 	body->has_exit = true;
 	if (WIFEXITED(run->status)) {
-		body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE, .u.code = WEXITSTATUS(run->status)};
+		body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE,
+						     .u.code = WEXITSTATUS(run->status)};
 		if (WEXITSTATUS(run->status) == 0)
 			body->outcome = BV_OUTCOME_COMPLETED;
 		return;
 	}
-	body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = WTERMSIG(run->status)};
+	body->exit =
+		(struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = WTERMSIG(run->status)};
 	body->has_core_dumped = true;
 	body->core_dumped = WCOREDUMP(run->status) != 0;
 	if (run->killed && WTERMSIG(run->status) == SIGKILL)
@@ -553,7 +570,8 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 
 static void report_usage(const struct bv_backend_run *run, struct bv_report_body *body)
 {
-	const uint64_t user_micros = micros_of(run->usage.ru_utime), system_micros = micros_of(run->usage.ru_stime);
+	const uint64_t user_micros = micros_of(run->usage.ru_utime),
+		       system_micros = micros_of(run->usage.ru_stime);
 	const struct bv_measurement wall = {.usage = (run->ended_ns - run->started_ns) / 1000,
 					    .mechanism = BV_STR("inert:clock")};
 	const struct bv_measurement cpu = {.usage = user_micros + system_micros,
@@ -587,17 +605,20 @@ static void report_usage(const struct bv_backend_run *run, struct bv_report_body
 	};
 }
 
-static bool report_requirements(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_requirements(const struct bv_backend_run *run, struct bv_arena *arena,
+				struct bv_report_body *body)
 {
 	const struct bv_admitted_requirement_list *admitted = &run->plan->admitted;
-	struct bv_boundary_finding *findings = bv_arena_array(arena, 2 * admitted->count, sizeof *findings);
+	struct bv_boundary_finding *findings =
+		bv_arena_array(arena, 2 * admitted->count, sizeof *findings);
 
 	if (findings == NULL)
 		return false;
 	for (size_t i = 0; i < admitted->count; i++) {
 		findings[2 * i] = (struct bv_boundary_finding){
 			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement, admitted->items[i].enforcement},
+			.u.admitted = {admitted->items[i].requirement,
+				       admitted->items[i].enforcement},
 		};
 		findings[2 * i + 1] = (struct bv_boundary_finding){
 			.tag = BV_FINDING_NO_CONFINEMENT,
@@ -609,23 +630,27 @@ static bool report_requirements(const struct bv_backend_run *run, struct bv_aren
 	return true;
 }
 
-static bool report_facts(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_facts(const struct bv_backend_run *run, struct bv_arena *arena,
+			 struct bv_report_body *body)
 {
 	struct bv_observed_fact *facts = bv_arena_array(arena, 2, sizeof *facts);
 	size_t count = 1;
 
 	if (facts == NULL)
 		return false;
-	facts[0].kind = run->exec_errno == 0 ? BV_STR("workload_launched") : BV_STR("workload_launch_failed");
-	facts[0].detail =
-		run->exec_errno == 0
-			? bv_arena_format(arena, "inert spawned %s (no confinement)", run->plan->workload.u.process.exe.data)
-			: bv_arena_format(arena, "inert could not spawn %s: %s", run->plan->workload.u.process.exe.data,
-					  strerror(run->exec_errno));
+	facts[0].kind = run->exec_errno == 0 ? BV_STR("workload_launched")
+					     : BV_STR("workload_launch_failed");
+	facts[0].detail = run->exec_errno == 0
+				  ? bv_arena_format(arena, "inert spawned %s (no confinement)",
+						    run->plan->workload.u.process.exe.data)
+				  : bv_arena_format(arena, "inert could not spawn %s: %s",
+						    run->plan->workload.u.process.exe.data,
+						    strerror(run->exec_errno));
 	if (run->exec_errno == 0 && (run->capture_stdout || run->capture_stderr)) {
 		facts[count].kind = BV_STR("stream_captured");
-		facts[count++].detail = bv_arena_format(arena, "captured %zu stdout byte(s), %zu stderr byte(s)",
-							run->streams[0].kept_bytes, run->streams[1].kept_bytes);
+		facts[count++].detail =
+			bv_arena_format(arena, "captured %zu stdout byte(s), %zu stderr byte(s)",
+					run->streams[0].kept_bytes, run->streams[1].kept_bytes);
 	}
 	for (size_t i = 0; i < count; i++) {
 		facts[i].has_source = true;
@@ -637,7 +662,8 @@ static bool report_facts(const struct bv_backend_run *run, struct bv_arena *aren
 	return true;
 }
 
-static bool report_streams(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_streams(const struct bv_backend_run *run, struct bv_arena *arena,
+			   struct bv_report_body *body)
 {
 	const bool captured[STREAM_COUNT] = {run->capture_stdout, run->capture_stderr};
 	struct bv_stream_record *records = bv_arena_array(arena, STREAM_COUNT, sizeof *records);
@@ -646,7 +672,8 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 		return false;
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		const struct bv_stream *stream = &run->streams[i];
-		struct bv_str *ref = i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
+		struct bv_str *ref =
+			i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
 		struct bv_stream_record *record = &records[body->streams.count];
 
 		if (!captured[i])
@@ -669,8 +696,8 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 	return true;
 }
 
-static enum bv_code inert_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
-				 struct bv_error *err)
+static enum bv_code inert_finish(struct bv_backend_run *run, struct bv_arena *arena,
+				 struct bv_report_body *ret_body, struct bv_error *err)
 {
 	enum bv_code code;
 

@@ -57,8 +57,9 @@ static void sim_budget(struct bv_budget_profile *ret_profile)
 		[BV_DIMENSION_NETWORK] = {UINT64_C(1) << 30, "sim_network_meter"},
 	};
 	struct bv_budget_availability *const cells[BV_DIMENSION_COUNT] = {
-		&ret_profile->wall_micros,   &ret_profile->cpu_micros,	 &ret_profile->resident_bytes,
-		&ret_profile->process_count, &ret_profile->handle_count, &ret_profile->storage_bytes,
+		&ret_profile->wall_micros,    &ret_profile->cpu_micros,
+		&ret_profile->resident_bytes, &ret_profile->process_count,
+		&ret_profile->handle_count,   &ret_profile->storage_bytes,
 		&ret_profile->network_bytes,
 	};
 
@@ -71,8 +72,8 @@ static void sim_budget(struct bv_budget_profile *ret_profile)
 		};
 }
 
-static enum bv_code sim_probe(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
-			      struct bv_error *err)
+static enum bv_code sim_probe(void *self, struct bv_arena *arena,
+			      struct bv_profile_snapshot *ret_snapshot, struct bv_error *err)
 {
 	struct bv_sim *sim = self;
 	const unsigned int count = sim == NULL ? 0 : ++sim->probe_count;
@@ -83,10 +84,12 @@ static enum bv_code sim_probe(void *self, struct bv_arena *arena, struct bv_prof
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	facts[0] = (struct bv_text_pair){BV_STR("backend"), BV_STR("sim")};
 	facts[1] = (struct bv_text_pair){BV_STR("confinement"), BV_STR("simulated")};
-	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("sim"), .probed = {facts, 2}};
+	*ret_snapshot =
+		(struct bv_profile_snapshot){.backend = BV_STR("sim"), .probed = {facts, 2}};
 	sim_budget(&ret_snapshot->budget);
 	if (lies(sim, BV_SIM_DRIFT)) {
-		facts[2] = (struct bv_text_pair){BV_STR("weather"), bv_arena_format(arena, "%u", count)};
+		facts[2] = (struct bv_text_pair){BV_STR("weather"),
+						 bv_arena_format(arena, "%u", count)};
 		ret_snapshot->probed.count = 3;
 	}
 	if (lies(sim, BV_SIM_MALFORMED_PROBE)) {
@@ -98,7 +101,8 @@ static enum bv_code sim_probe(void *self, struct bv_arena *arena, struct bv_prof
 }
 
 static void sim_profile(void *self, const struct bv_profile_snapshot *snapshot,
-			const struct bv_execution_options *execution, struct bv_profile *ret_profile)
+			const struct bv_execution_options *execution,
+			struct bv_profile *ret_profile)
 {
 	(void)self;
 	(void)snapshot;
@@ -168,19 +172,21 @@ static void open_stream(struct sim_stream *stream, const char *text, bool captur
 	stream->size_bytes = strlen(stream->text);
 	stream->captured = captured;
 	if (captured)
-		stream->kept_bytes = stream->size_bytes < limit ? stream->size_bytes : (size_t)limit;
+		stream->kept_bytes =
+			stream->size_bytes < limit ? stream->size_bytes : (size_t)limit;
 }
 
 static enum bv_code sim_start(void *self, const struct bv_boundary_plan *plan,
-			      const struct bv_backend_options *options, struct bv_backend_run **ret_run,
-			      struct bv_error *err)
+			      const struct bv_backend_options *options,
+			      struct bv_backend_run **ret_run, struct bv_error *err)
 {
 	struct bv_sim *sim = self;
 	const struct bv_host_control *capture = admitted_control(plan, BV_KIND_CAPTURE);
 	struct bv_backend_run *run;
 
 	if (lies(sim, BV_SIM_START_FAILS))
-		return bv_fail(err, BV_E_SYSTEM, "sim", "the simulation refuses to start, as it was told to");
+		return bv_fail(err, BV_E_SYSTEM, "sim",
+			       "the simulation refuses to start, as it was told to");
 	run = calloc(1, sizeof *run);
 	if (run == NULL)
 		return bv_fail(err, BV_E_MEMORY, "sim", "no memory for a run");
@@ -210,10 +216,11 @@ static void forward(struct bv_backend_run *run, int number)
 {
 	struct sim_stream *stream = &run->streams[number];
 
-	while (!stream->deaf && run->options.output != NULL && stream->forwarded_bytes < stream->size_bytes) {
+	while (!stream->deaf && run->options.output != NULL &&
+	       stream->forwarded_bytes < stream->size_bytes) {
 		const size_t left = stream->size_bytes - stream->forwarded_bytes;
-		const ptrdiff_t taken = run->options.output(run->options.context, number,
-							    stream->text + stream->forwarded_bytes, left);
+		const ptrdiff_t taken = run->options.output(
+			run->options.context, number, stream->text + stream->forwarded_bytes, left);
 
 		if (taken == 0)
 			return;
@@ -225,7 +232,8 @@ static void forward(struct bv_backend_run *run, int number)
 	stream->done = true;
 }
 
-static enum bv_code sim_step(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err)
+static enum bv_code sim_step(struct bv_backend_run *run, enum bv_backend_state *ret_state,
+			     struct bv_error *err)
 {
 	switch (run->state) {
 	case BV_BACKEND_STARTING:
@@ -234,7 +242,8 @@ static enum bv_code sim_step(struct bv_backend_run *run, enum bv_backend_state *
 		break;
 	case BV_BACKEND_RUNNING:
 		if (lies(run->sim, BV_SIM_CRASH))
-			return bv_fail(err, BV_E_SYSTEM, "sim", "the simulation crashed, as it was told to");
+			return bv_fail(err, BV_E_SYSTEM, "sim",
+				       "the simulation crashed, as it was told to");
 		for (int number = 0; number < STREAM_COUNT; number++)
 			forward(run, number);
 		if (run->streams[0].done && run->streams[1].done)
@@ -266,7 +275,8 @@ static void sim_resume(struct bv_backend_run *run)
 	(void)run; /* the next step offers the output again */
 }
 
-static enum bv_code sim_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns, struct bv_error *err)
+static enum bv_code sim_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns,
+			       struct bv_error *err)
 {
 	(void)rows;
 	(void)columns;
@@ -323,7 +333,8 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 	body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE, .u.code = code};
 	body->outcome = code == 0 ? BV_OUTCOME_COMPLETED : BV_OUTCOME_FAILED;
 	if (run->killed_by != 0) {
-		body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = run->killed_by};
+		body->exit =
+			(struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = run->killed_by};
 		body->outcome = run->kill_asked ? BV_OUTCOME_KILLED : BV_OUTCOME_FAILED;
 	}
 	if (lies(run->sim, BV_SIM_WRONG_OUTCOME)) {
@@ -332,12 +343,15 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 	}
 }
 
-static bool report_requirements(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_requirements(const struct bv_backend_run *run, struct bv_arena *arena,
+				struct bv_report_body *body)
 {
 	const struct bv_admitted_requirement_list *admitted = &run->plan->admitted;
 
-	body->admitted.items = bv_arena_array(arena, admitted->count, sizeof body->admitted.items[0]);
-	body->findings.items = bv_arena_array(arena, admitted->count, sizeof body->findings.items[0]);
+	body->admitted.items =
+		bv_arena_array(arena, admitted->count, sizeof body->admitted.items[0]);
+	body->findings.items =
+		bv_arena_array(arena, admitted->count, sizeof body->findings.items[0]);
 	if (body->admitted.items == NULL || body->findings.items == NULL)
 		return false;
 	for (size_t i = 0; i < admitted->count; i++) {
@@ -347,14 +361,16 @@ static bool report_requirements(const struct bv_backend_run *run, struct bv_aren
 							    : BV_STR("sim:honest:no-confinement");
 		body->findings.items[i] = (struct bv_boundary_finding){
 			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement, admitted->items[i].enforcement},
+			.u.admitted = {admitted->items[i].requirement,
+				       admitted->items[i].enforcement},
 		};
 	}
 	body->admitted.count = body->findings.count = admitted->count;
 	return true;
 }
 
-static bool report_launch(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_launch(const struct bv_backend_run *run, struct bv_arena *arena,
+			  struct bv_report_body *body)
 {
 	const struct bv_workload *workload = &run->plan->workload;
 	const bool process = workload->tag == BV_WORKLOAD_PROCESS;
@@ -364,8 +380,8 @@ static bool report_launch(const struct bv_backend_run *run, struct bv_arena *are
 	if (fact == NULL)
 		return false;
 	fact->kind = BV_STR("workload_launched");
-	fact->detail = bv_arena_format(arena, "sim launched %s %.*s", process ? "process" : "wasm", (int)what.len,
-				       what.data);
+	fact->detail = bv_arena_format(arena, "sim launched %s %.*s", process ? "process" : "wasm",
+				       (int)what.len, what.data);
 	fact->has_source = true;
 	fact->source = BV_SOURCE_HOST;
 	body->observed.items = fact;
@@ -373,7 +389,8 @@ static bool report_launch(const struct bv_backend_run *run, struct bv_arena *are
 	return fact->detail.data != NULL;
 }
 
-static bool report_streams(const struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *body)
+static bool report_streams(const struct bv_backend_run *run, struct bv_arena *arena,
+			   struct bv_report_body *body)
 {
 	static const char *const names[STREAM_COUNT] = {"stdout", "stderr"};
 
@@ -385,8 +402,10 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		const struct sim_stream *stream = &run->streams[i];
 		struct bv_stream_record *record = &body->streams.items[body->streams.count];
-		bool *has_ref = i == 0 ? &body->captured.has_stdout_ref : &body->captured.has_stderr_ref;
-		struct bv_str *ref = i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
+		bool *has_ref =
+			i == 0 ? &body->captured.has_stdout_ref : &body->captured.has_stderr_ref;
+		struct bv_str *ref =
+			i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
 
 		if (!stream->captured)
 			continue;
@@ -409,13 +428,14 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 	return true;
 }
 
-static enum bv_code sim_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
-			       struct bv_error *err)
+static enum bv_code sim_finish(struct bv_backend_run *run, struct bv_arena *arena,
+			       struct bv_report_body *ret_body, struct bv_error *err)
 {
 	const struct bv_measurement wall = {.usage = run->sim == NULL ? 0 : run->sim->wall_micros,
 					    .mechanism = BV_STR("sim_timer")};
-	const struct bv_measurement processes = {.usage = run->sim == NULL ? 0 : run->sim->peak_processes,
-						 .mechanism = BV_STR("sim_process_table")};
+	const struct bv_measurement processes = {
+		.usage = run->sim == NULL ? 0 : run->sim->peak_processes,
+		.mechanism = BV_STR("sim_process_table")};
 	enum bv_code code;
 
 	if (run->state != BV_BACKEND_ENDED)
@@ -436,7 +456,8 @@ static enum bv_code sim_finish(struct bv_backend_run *run, struct bv_arena *aren
 	bv_budget_witness_none(&run->plan->budgets, &ret_body->budget);
 	bv_budget_witness(&run->plan->budgets, BV_DIMENSION_WALL, &wall, &ret_body->budget);
 	if (processes.usage != 0)
-		bv_budget_witness(&run->plan->budgets, BV_DIMENSION_PROCESSES, &processes, &ret_body->budget);
+		bv_budget_witness(&run->plan->budgets, BV_DIMENSION_PROCESSES, &processes,
+				  &ret_body->budget);
 	if (!report_requirements(run, arena, ret_body) || !report_launch(run, arena, ret_body) ||
 	    !report_streams(run, arena, ret_body))
 		return bv_fail(err, BV_E_MEMORY, "sim", "no memory for a report");

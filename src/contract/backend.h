@@ -28,7 +28,8 @@ struct bv_profile {
 enum bv_backend_state { BV_BACKEND_STARTING, BV_BACKEND_RUNNING, BV_BACKEND_ENDED };
 
 /* Same meaning as bv_output_fn of bvisor.h; stream 0 is stdout, 1 stderr. */
-typedef ptrdiff_t (*bv_backend_output_fn)(void *context, int stream, const void *data, size_t size_bytes);
+typedef ptrdiff_t (*bv_backend_output_fn)(void *context, int stream, const void *data,
+					  size_t size_bytes);
 
 struct bv_backend_secret {
 	struct bv_str name; /* the lease */
@@ -52,13 +53,14 @@ struct bv_backend {
 	void *self;
 
 	/* Raw facts and budgets of this machine now.  Strings live in `arena`. */
-	enum bv_code (*probe)(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
-			      struct bv_error *err);
+	enum bv_code (*probe)(void *self, struct bv_arena *arena,
+			      struct bv_profile_snapshot *ret_snapshot, struct bv_error *err);
 
 	/* Facts to verdicts: deterministic, no system call.  `execution` (may be NULL) holds the layers the
 	 * caller leaves out, which weaken the profile. */
 	void (*profile)(void *self, const struct bv_profile_snapshot *snapshot,
-			const struct bv_execution_options *execution, struct bv_profile *ret_profile);
+			const struct bv_execution_options *execution,
+			struct bv_profile *ret_profile);
 
 	/* One requirement against the profile: looks at the grade, not the kind alone.  NULL: the ceiling. */
 	struct bv_verdict (*classify)(void *self, const struct bv_requirement *requirement,
@@ -69,20 +71,22 @@ struct bv_backend {
 
 	/* Execution.  NULL where a backend never executes.  The plan outlives the run. */
 	enum bv_code (*start)(void *self, const struct bv_boundary_plan *plan,
-			      const struct bv_backend_options *options, struct bv_backend_run **ret_run,
-			      struct bv_error *err);
+			      const struct bv_backend_options *options,
+			      struct bv_backend_run **ret_run, struct bv_error *err);
 	int (*fd)(struct bv_backend_run *run);
-	enum bv_code (*step)(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err);
+	enum bv_code (*step)(struct bv_backend_run *run, enum bv_backend_state *ret_state,
+			     struct bv_error *err);
 	enum bv_code (*input)(struct bv_backend_run *run, const void *data, size_t size_bytes,
 			      size_t *ret_taken_bytes, struct bv_error *err);
 	bool (*input_ready)(struct bv_backend_run *run);
 	void (*resume)(struct bv_backend_run *run);
-	enum bv_code (*resize)(struct bv_backend_run *run, uint16_t rows, uint16_t columns, struct bv_error *err);
+	enum bv_code (*resize)(struct bv_backend_run *run, uint16_t rows, uint16_t columns,
+			       struct bv_error *err);
 	enum bv_code (*signal)(struct bv_backend_run *run, int signal_number, struct bv_error *err);
 	enum bv_code (*kill)(struct bv_backend_run *run, struct bv_error *err);
 	/* The facts of an ended run, unsealed; lives in `arena`. */
-	enum bv_code (*finish)(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
-			       struct bv_error *err);
+	enum bv_code (*finish)(struct bv_backend_run *run, struct bv_arena *arena,
+			       struct bv_report_body *ret_body, struct bv_error *err);
 	/* Bytes kept of a stream; borrowed until free_run. */
 	const void *(*output)(struct bv_backend_run *run, int stream, size_t *ret_size_bytes);
 	void (*free_run)(struct bv_backend_run *run);

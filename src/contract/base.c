@@ -22,7 +22,8 @@ void bv_arena_init(struct bv_arena *arena, void *base, size_t size_bytes)
 
 void *bv_arena_alloc(struct bv_arena *arena, size_t size_bytes)
 {
-	const size_t padded_bytes = (size_bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+	const size_t padded_bytes =
+		(size_bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
 	uint8_t *start;
 
 	if (padded_bytes < size_bytes || padded_bytes > arena->size - arena->used)
@@ -396,8 +397,8 @@ static void copy_text(char *data, size_t size_bytes, const char *text)
 	finish_text(&out);
 }
 
-static void fill_error(struct bv_error *err, enum bv_code code, const char *where, const char *remedy,
-		       const char *format, va_list args)
+static void fill_error(struct bv_error *err, enum bv_code code, const char *where,
+		       const char *remedy, const char *format, va_list args)
 {
 	struct format_out out = {err->message, 0, sizeof err->message - 1};
 
@@ -409,7 +410,8 @@ static void fill_error(struct bv_error *err, enum bv_code code, const char *wher
 	finish_text(&out);
 }
 
-enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format, ...)
+enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format,
+		     ...)
 {
 	va_list args;
 
@@ -421,8 +423,8 @@ enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where,
 	return code;
 }
 
-enum bv_code bv_fail_remedy(struct bv_error *err, enum bv_code code, const char *where, const char *remedy,
-			    const char *format, ...)
+enum bv_code bv_fail_remedy(struct bv_error *err, enum bv_code code, const char *where,
+			    const char *remedy, const char *format, ...)
 {
 	va_list args;
 

@@ -96,10 +96,11 @@ bool bv_mul(uint64_t a, uint64_t b, uint64_t *ret);
  * Fills `err` (which may be NULL) and returns `code`, so the two never disagree.  Same conversions
  * as bv_arena_format; control bytes become '?'.  bv_fail_remedy adds how to mend it.
  */
-enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-enum bv_code bv_fail_remedy(struct bv_error *err, enum bv_code code, const char *where, const char *remedy,
-			    const char *format, ...) __attribute__((format(printf, 5, 6)));
+enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format,
+		     ...) __attribute__((format(printf, 4, 5)));
+enum bv_code bv_fail_remedy(struct bv_error *err, enum bv_code code, const char *where,
+			    const char *remedy, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 /* What we promise ourselves.  Stays on in releases: a boundary that is wrong must not run. */
 #define bv_assert(condition) ((condition) ? (void)0 : __builtin_trap())

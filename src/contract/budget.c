@@ -13,7 +13,8 @@ const char *bv_dimension_name(enum bv_dimension dimension)
 	return bv_name_of(&bv_budget_requirements_type, dimension);
 }
 
-static const void *member_of(const struct bv_type *type, const void *record, enum bv_dimension dimension)
+static const void *member_of(const struct bv_type *type, const void *record,
+			     enum bv_dimension dimension)
 {
 	bv_assert(type->row_count == BV_DIMENSION_COUNT && (size_t)dimension < BV_DIMENSION_COUNT);
 	if (!bv_row_present(&type->rows[dimension], record))
@@ -44,7 +45,8 @@ struct bv_budget_witness *bv_budget_witness_in(struct bv_budget_witnesses *witne
 {
 	bv_assert((size_t)dimension < BV_DIMENSION_COUNT);
 	return (struct bv_budget_witness *)(void *)((uint8_t *)witnesses +
-						    bv_budget_witnesses_type.rows[dimension].offset);
+						    bv_budget_witnesses_type.rows[dimension]
+							    .offset);
 }
 
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
@@ -87,15 +89,17 @@ static void minimums_of_control(const struct bv_host_control *control, uint64_t 
 		raise_to(&least[BV_DIMENSION_PROCESSES], 1);
 		return;
 	case BV_CONTROL_CAPTURE:
-		raise_by(&least[BV_DIMENSION_HANDLES],
-			 (uint64_t)streams->stdout_stream + streams->stderr_stream + streams->stdin_stream);
+		raise_by(&least[BV_DIMENSION_HANDLES], (uint64_t)streams->stdout_stream +
+							       streams->stderr_stream +
+							       streams->stdin_stream);
 		return;
 	case BV_CONTROL_TEMP_ROOT:
 	case BV_CONTROL_COMMIT_ARTIFACT:
 		raise_to(&least[BV_DIMENSION_STORAGE], 1);
 		return;
 	case BV_CONTROL_EXPOSE_PATH:
-		if (control->u.expose.access == BV_FS_WRITE || control->u.expose.access == BV_FS_READ_WRITE)
+		if (control->u.expose.access == BV_FS_WRITE ||
+		    control->u.expose.access == BV_FS_READ_WRITE)
 			raise_to(&least[BV_DIMENSION_STORAGE], 1);
 		return;
 	case BV_CONTROL_DISCARD_ARTIFACT:
@@ -122,7 +126,8 @@ static void minimums_of_capability(const struct bv_capability *capability, uint6
 		return;
 	case BV_CAP_INHERITED_FDS:
 		if (capability->u.fds.policy.tag == BV_FDS_ONLY)
-			raise_by(&least[BV_DIMENSION_HANDLES], capability->u.fds.policy.u.fds.count);
+			raise_by(&least[BV_DIMENSION_HANDLES],
+				 capability->u.fds.policy.u.fds.count);
 		return;
 	}
 	bv_assert(false);
@@ -146,11 +151,13 @@ void bv_budget_minimums(const struct bv_boundary_spec *spec, struct bv_minimums 
 
 /* ---- admission ------------------------------------------------------------------------------- */
 
-struct bv_budget_answer bv_budget_decide(const struct bv_budget_question questions[BV_DIMENSION_COUNT])
+struct bv_budget_answer bv_budget_decide(
+	const struct bv_budget_question questions[BV_DIMENSION_COUNT])
 {
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
 		if (questions[d].stated && questions[d].limit < questions[d].minimum)
-			return (struct bv_budget_answer){BV_BUDGET_BELOW_MINIMUM, (enum bv_dimension)d};
+			return (struct bv_budget_answer){BV_BUDGET_BELOW_MINIMUM,
+							 (enum bv_dimension)d};
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
 		const struct bv_budget_question *q = &questions[d];
@@ -158,17 +165,21 @@ struct bv_budget_answer bv_budget_decide(const struct bv_budget_question questio
 		if (!q->stated)
 			continue;
 		if (q->limit > q->available)
-			return (struct bv_budget_answer){BV_BUDGET_OVER_CAPACITY, (enum bv_dimension)d};
+			return (struct bv_budget_answer){BV_BUDGET_OVER_CAPACITY,
+							 (enum bv_dimension)d};
 		if (q->guarantee_held < q->guarantee_wanted)
-			return (struct bv_budget_answer){BV_BUDGET_GUARANTEE_TOO_WEAK, (enum bv_dimension)d};
+			return (struct bv_budget_answer){BV_BUDGET_GUARANTEE_TOO_WEAK,
+							 (enum bv_dimension)d};
 		if ((q->evidence_wanted & ~q->evidence_held) != 0)
-			return (struct bv_budget_answer){BV_BUDGET_EVIDENCE_MISSING, (enum bv_dimension)d};
+			return (struct bv_budget_answer){BV_BUDGET_EVIDENCE_MISSING,
+							 (enum bv_dimension)d};
 	}
 	return (struct bv_budget_answer){BV_BUDGET_ADMITTED, BV_DIMENSION_COUNT};
 }
 
-static enum bv_code refuse_budget(struct bv_budget_answer answer, const struct bv_budget_question *q,
-				  const char *backend, struct bv_error *err)
+static enum bv_code refuse_budget(struct bv_budget_answer answer,
+				  const struct bv_budget_question *q, const char *backend,
+				  struct bv_error *err)
 {
 	const char *name = bv_dimension_name(answer.dimension);
 	char where[BV_WHERE_SIZE] = "budgets.";
@@ -180,23 +191,27 @@ static enum bv_code refuse_budget(struct bv_budget_answer answer, const struct b
 	case BV_BUDGET_ADMITTED:
 		return BV_OK;
 	case BV_BUDGET_BELOW_MINIMUM:
-		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where, "raise the limit, or leave it out",
+		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
+				      "raise the limit, or leave it out",
 				      "a limit of %llu is below %llu, the least this spec needs",
 				      (unsigned long long)q->limit, (unsigned long long)q->minimum);
 	case BV_BUDGET_OVER_CAPACITY:
-		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where, "lower the limit, or leave it out",
-				      "a limit of %llu is above %llu, the most %s can hold here",
-				      (unsigned long long)q->limit, (unsigned long long)q->available, backend);
+		return bv_fail_remedy(
+			err, BV_E_BUDGET_REFUSED, where, "lower the limit, or leave it out",
+			"a limit of %llu is above %llu, the most %s can hold here",
+			(unsigned long long)q->limit, (unsigned long long)q->available, backend);
 	case BV_BUDGET_GUARANTEE_TOO_WEAK:
 		if (q->guarantee_held == 0)
 			return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
 					      "leave the limit out, or run where it can be held",
 					      "%s cannot hold this limit here", backend);
-		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
-				      "accept Mediated for this limit, or run where it can be enforced",
-				      "%s can only mediate this limit here, and Enforced is asked for", backend);
+		return bv_fail_remedy(
+			err, BV_E_BUDGET_REFUSED, where,
+			"accept Mediated for this limit, or run where it can be enforced",
+			"%s can only mediate this limit here, and Enforced is asked for", backend);
 	case BV_BUDGET_EVIDENCE_MISSING:
-		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where, "ask for less evidence of this limit",
+		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
+				      "ask for less evidence of this limit",
 				      "%s cannot yield the evidence asked for", backend);
 	}
 	bv_assert(false);
@@ -204,17 +219,19 @@ static enum bv_code refuse_budget(struct bv_budget_answer answer, const struct b
 }
 
 enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
-			     const struct bv_budget_profile *profile, const struct bv_minimums *minimums,
-			     const char *backend, struct bv_admitted_budgets *ret_admitted,
-			     struct bv_error *err)
+			     const struct bv_budget_profile *profile,
+			     const struct bv_minimums *minimums, const char *backend,
+			     struct bv_admitted_budgets *ret_admitted, struct bv_error *err)
 {
 	struct bv_budget_question questions[BV_DIMENSION_COUNT] = {{0}};
 	struct bv_budget_answer answer;
 	struct bv_digest profile_digest;
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_budget_request *request = bv_budget_request_in(requested, (enum bv_dimension)d);
-		const struct bv_budget_availability *has = bv_budget_available_in(profile, (enum bv_dimension)d);
+		const struct bv_budget_request *request =
+			bv_budget_request_in(requested, (enum bv_dimension)d);
+		const struct bv_budget_availability *has =
+			bv_budget_available_in(profile, (enum bv_dimension)d);
 
 		if (request == NULL)
 			continue;
@@ -237,8 +254,10 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	bv_canon_hash(&bv_budget_profile_type, profile, &profile_digest);
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
 		const struct bv_row *row = &bv_admitted_budgets_type.rows[d];
-		const struct bv_budget_request *request = bv_budget_request_in(requested, (enum bv_dimension)d);
-		const struct bv_budget_availability *has = bv_budget_available_in(profile, (enum bv_dimension)d);
+		const struct bv_budget_request *request =
+			bv_budget_request_in(requested, (enum bv_dimension)d);
+		const struct bv_budget_availability *has =
+			bv_budget_available_in(profile, (enum bv_dimension)d);
 
 		if (request == NULL)
 			continue;
@@ -281,13 +300,16 @@ static enum bv_budget_finding finding_of(uint64_t limit, uint64_t usage,
 	return BV_FINDING_ENFORCEMENT_FAULT;
 }
 
-void bv_budget_witness_none(const struct bv_admitted_budgets *admitted, struct bv_budget_witnesses *ret_witnesses)
+void bv_budget_witness_none(const struct bv_admitted_budgets *admitted,
+			    struct bv_budget_witnesses *ret_witnesses)
 {
 	static const struct bv_guarantee_mediated unknown = {0, 0};
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_admitted_budget *budget = bv_budget_admitted_in(admitted, (enum bv_dimension)d);
-		struct bv_budget_witness *witness = bv_budget_witness_in(ret_witnesses, (enum bv_dimension)d);
+		const struct bv_admitted_budget *budget =
+			bv_budget_admitted_in(admitted, (enum bv_dimension)d);
+		struct bv_budget_witness *witness =
+			bv_budget_witness_in(ret_witnesses, (enum bv_dimension)d);
 
 		*witness = (struct bv_budget_witness){
 			.admitted_limit = UINT64_MAX,
@@ -307,7 +329,8 @@ void bv_budget_witness_none(const struct bv_admitted_budgets *admitted, struct b
 }
 
 void bv_budget_witness(const struct bv_admitted_budgets *admitted, enum bv_dimension dimension,
-		       const struct bv_measurement *measurement, struct bv_budget_witnesses *witnesses)
+		       const struct bv_measurement *measurement,
+		       struct bv_budget_witnesses *witnesses)
 {
 	const struct bv_admitted_budget *budget = bv_budget_admitted_in(admitted, dimension);
 	struct bv_budget_witness *witness = bv_budget_witness_in(witnesses, dimension);
@@ -320,5 +343,6 @@ void bv_budget_witness(const struct bv_admitted_budgets *admitted, enum bv_dimen
 		return;
 	}
 	witness->supplied_guarantee = supplied(budget->selected_guarantee, &measurement->mediated);
-	witness->finding = finding_of(budget->effective_limit, measurement->usage, &witness->supplied_guarantee);
+	witness->finding = finding_of(budget->effective_limit, measurement->usage,
+				      &witness->supplied_guarantee);
 }

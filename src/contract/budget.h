@@ -68,30 +68,33 @@ struct bv_budget_answer {
  * First every minimum, then dimension by dimension capacity, guarantee, evidence; the first failure
  * answers.  All bounds are inclusive.
  */
-struct bv_budget_answer bv_budget_decide(const struct bv_budget_question questions[BV_DIMENSION_COUNT]);
+struct bv_budget_answer bv_budget_decide(
+	const struct bv_budget_question questions[BV_DIMENSION_COUNT]);
 
 /*
  * Decides and says why not.  The strings of the result are those of `profile`, which it borrows.
  * `backend` names who is asked, for the message.
  */
 enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
-			     const struct bv_budget_profile *profile, const struct bv_minimums *minimums,
-			     const char *backend, struct bv_admitted_budgets *ret_admitted,
-			     struct bv_error *err);
+			     const struct bv_budget_profile *profile,
+			     const struct bv_minimums *minimums, const char *backend,
+			     struct bv_admitted_budgets *ret_admitted, struct bv_error *err);
 
 /* ---- what was seen --------------------------------------------------------------------------- */
 
 struct bv_measurement {
 	uint64_t usage;
-	struct bv_str mechanism;		 /* who measured, where no limit was asked for */
+	struct bv_str mechanism;	       /* who measured, where no limit was asked for */
 	struct bv_guarantee_mediated mediated; /* how exact, where the limit is only mediated */
 };
 
 /* Every dimension unmeasured: usage is unknown, and said to be. */
-void bv_budget_witness_none(const struct bv_admitted_budgets *admitted, struct bv_budget_witnesses *ret_witnesses);
+void bv_budget_witness_none(const struct bv_admitted_budgets *admitted,
+			    struct bv_budget_witnesses *ret_witnesses);
 
 /* One of them measured after all. */
 void bv_budget_witness(const struct bv_admitted_budgets *admitted, enum bv_dimension dimension,
-		       const struct bv_measurement *measurement, struct bv_budget_witnesses *witnesses);
+		       const struct bv_measurement *measurement,
+		       struct bv_budget_witnesses *witnesses);
 
 #endif

@@ -47,7 +47,8 @@ static size_t left_bytes(const struct reader *reader)
 }
 
 /* The first byte of the next value. */
-static enum bv_code read_marker(struct reader *reader, const struct bv_path *path, uint8_t *ret_marker)
+static enum bv_code read_marker(struct reader *reader, const struct bv_path *path,
+				uint8_t *ret_marker)
 {
 	reader->start = reader->at;
 	if (left_bytes(reader) == 0)
@@ -71,11 +72,11 @@ static enum bv_code read_big_endian(struct reader *reader, const struct bv_path 
 	return BV_OK;
 }
 
-static enum bv_code refuse_kind(struct reader *reader, const struct bv_path *path, const char *wanted,
-				uint8_t marker)
+static enum bv_code refuse_kind(struct reader *reader, const struct bv_path *path,
+				const char *wanted, uint8_t marker)
 {
-	return refuse(reader, path, BV_E_DECODE, "expected %s at byte %zu, found marker 0x%llx", wanted,
-		      reader->start, (unsigned long long)marker);
+	return refuse(reader, path, BV_E_DECODE, "expected %s at byte %zu, found marker 0x%llx",
+		      wanted, reader->start, (unsigned long long)marker);
 }
 
 static enum bv_code read_unsigned(struct reader *reader, const struct bv_path *path, uint64_t limit,
@@ -140,7 +141,8 @@ static enum bv_code read_i32(struct reader *reader, const struct bv_path *path, 
 }
 
 /* The text stays where it is in the input. */
-static enum bv_code read_text(struct reader *reader, const struct bv_path *path, struct bv_str *ret_text)
+static enum bv_code read_text(struct reader *reader, const struct bv_path *path,
+			      struct bv_str *ret_text)
 {
 	static const uint64_t least[] = {32, 0x100, 0x10000};
 	uint8_t marker;
@@ -161,7 +163,8 @@ static enum bv_code read_text(struct reader *reader, const struct bv_path *path,
 		return refuse_kind(reader, path, "a string", marker);
 	}
 	if (len > left_bytes(reader))
-		return refuse(reader, path, BV_E_DECODE, "a string of %llu bytes at byte %zu, but only %zu follow",
+		return refuse(reader, path, BV_E_DECODE,
+			      "a string of %llu bytes at byte %zu, but only %zu follow",
 			      (unsigned long long)len, reader->start, left_bytes(reader));
 	*ret_text = (struct bv_str){(const char *)reader->data + reader->at, (size_t)len};
 	if (!bv_utf8_valid(*ret_text))
@@ -213,7 +216,8 @@ static enum bv_code read_constant(struct reader *reader, const struct bv_type *t
 	if (code != BV_OK)
 		return code;
 	if (!bv_row_find(type, name, ret_constant))
-		return refuse(reader, path, BV_E_DECODE, "'%.*s' at byte %zu is not one of the known names",
+		return refuse(reader, path, BV_E_DECODE,
+			      "'%.*s' at byte %zu is not one of the known names",
 			      (int)(name.len < 64 ? name.len : 64), name.data, reader->start);
 	return BV_OK;
 }
@@ -301,7 +305,8 @@ static enum bv_code decode_set(struct reader *reader, const struct bv_type *type
 		code = read_constant(reader, type, &step, &constant);
 		if (code == BV_OK && set >> constant != 0)
 			code = refuse(reader, &step, BV_E_NOT_CANONICAL,
-				      "a set out of order, or one name twice, at byte %zu", reader->start);
+				      "a set out of order, or one name twice, at byte %zu",
+				      reader->start);
 		else if (code == BV_OK)
 			set |= (uint32_t)1 << constant;
 	}
@@ -320,8 +325,9 @@ static enum bv_code decode_texts(struct reader *reader, struct bv_text_map *ret_
 	if (code != BV_OK)
 		return code;
 	if (count > left_bytes(reader) / 2)
-		return refuse(reader, path, BV_E_DECODE, "a map of %zu entries at byte %zu, but only %zu bytes follow",
-			      count, reader->start, left_bytes(reader));
+		return refuse(reader, path, BV_E_DECODE,
+			      "a map of %zu entries at byte %zu, but only %zu bytes follow", count,
+			      reader->start, left_bytes(reader));
 	ret_map->items = bv_arena_array(reader->arena, count, sizeof ret_map->items[0]);
 	if (ret_map->items == NULL)
 		return refuse_memory(reader, path);
@@ -333,7 +339,8 @@ static enum bv_code decode_texts(struct reader *reader, struct bv_text_map *ret_
 		code = read_text(reader, &step, &key);
 		if (code == BV_OK && i != 0 && bv_str_compare(ret_map->items[i - 1].key, key) >= 0)
 			code = refuse(reader, &step, BV_E_NOT_CANONICAL,
-				      "a key out of order, or there twice, at byte %zu", reader->start);
+				      "a key out of order, or there twice, at byte %zu",
+				      reader->start);
 		if (code == BV_OK)
 			code = keep_text(reader, &step, key, &ret_map->items[i].key);
 		if (code == BV_OK)
@@ -358,7 +365,8 @@ static size_t least_bytes(const struct bv_type *type)
 	for (size_t i = 0; i < type->row_count; i++) {
 		const struct bv_row *row = &type->rows[i];
 		const size_t key = type->form == BV_FORM_TUPLE ? 0 : 1 + (size_t)row->wire_len;
-		const size_t content = row->presence == BV_PRESENCE_NIL ? 1 : least_bytes_of_row(row);
+		const size_t content =
+			row->presence == BV_PRESENCE_NIL ? 1 : least_bytes_of_row(row);
 
 		if (type->form == BV_FORM_ENUM || type->form == BV_FORM_UNION)
 			smallest = key + content < smallest ? key + content : smallest;
@@ -401,8 +409,9 @@ static enum bv_code decode_list(struct reader *reader, const struct bv_row *row,
 		return code;
 	least = row->shape == BV_SHAPE_SCALARS ? 1 : least_bytes(row->type);
 	if (count > left_bytes(reader) / least)
-		return refuse(reader, path, BV_E_DECODE, "a list of %zu at byte %zu, but only %zu bytes follow",
-			      count, reader->start, left_bytes(reader));
+		return refuse(reader, path, BV_E_DECODE,
+			      "a list of %zu at byte %zu, but only %zu bytes follow", count,
+			      reader->start, left_bytes(reader));
 	list = (struct bv_any_list){bv_arena_array(reader->arena, count, element_bytes), count};
 	if (list.items == NULL)
 		return refuse_memory(reader, path);
@@ -463,13 +472,14 @@ static enum bv_code refuse_key(struct reader *reader, const struct bv_type *type
 	uint32_t known;
 
 	if (!bv_row_find(type, key, &known))
-		return refuse(reader, path, BV_E_DECODE, "the key '%.*s' at byte %zu is not known", shown,
-			      key.data, reader->start);
+		return refuse(reader, path, BV_E_DECODE, "the key '%.*s' at byte %zu is not known",
+			      shown, key.data, reader->start);
 	if (known < next)
 		return refuse(reader, path, BV_E_NOT_CANONICAL,
-			      "the key '%.*s' at byte %zu is out of order or there twice", shown, key.data,
-			      reader->start);
-	return refuse(reader, path, BV_E_DECODE, "the key '%s' is missing, or out of order, before byte %zu",
+			      "the key '%.*s' at byte %zu is out of order or there twice", shown,
+			      key.data, reader->start);
+	return refuse(reader, path, BV_E_DECODE,
+		      "the key '%s' is missing, or out of order, before byte %zu",
 		      type->rows[next].wire, reader->start);
 }
 
@@ -507,7 +517,8 @@ static enum bv_code decode_record(struct reader *reader, const struct bv_type *t
 		bv_row_set_present(row, value);
 		code = decode_content(reader, row, value, &(struct bv_path){path, row->wire, 0});
 	}
-	while (code == BV_OK && next < type->row_count && type->rows[next].presence == BV_PRESENCE_EXTRA)
+	while (code == BV_OK && next < type->row_count &&
+	       type->rows[next].presence == BV_PRESENCE_EXTRA)
 		next++;
 	if (code == BV_OK && next < type->row_count)
 		return refuse(reader, path, BV_E_DECODE, "the key '%s' is missing at byte %zu",
@@ -527,8 +538,9 @@ static enum bv_code decode_union(struct reader *reader, const struct bv_type *ty
 	if (map)
 		code = read_count(reader, path, true, &count);
 	if (code == BV_OK && count != 1)
-		return refuse(reader, path, BV_E_DECODE, "a variant is a map of one, not of %zu, at byte %zu",
-			      count, reader->start);
+		return refuse(reader, path, BV_E_DECODE,
+			      "a variant is a map of one, not of %zu, at byte %zu", count,
+			      reader->start);
 	if (code == BV_OK)
 		code = read_constant(reader, type, path, &tag);
 	if (code != BV_OK)
@@ -536,8 +548,8 @@ static enum bv_code decode_union(struct reader *reader, const struct bv_type *ty
 
 	row = &type->rows[tag];
 	if (map == (row->shape == BV_SHAPE_UNIT))
-		return refuse(reader, path, BV_E_DECODE, "'%s' at byte %zu %s", row->wire, reader->start,
-			      map ? "has no content" : "lacks its content");
+		return refuse(reader, path, BV_E_DECODE, "'%s' at byte %zu %s", row->wire,
+			      reader->start, map ? "has no content" : "lacks its content");
 	bv_store_u32(value, tag);
 	return decode_content(reader, row, value, &(struct bv_path){path, row->wire, 0});
 }
@@ -549,8 +561,9 @@ static enum bv_code decode_tuple(struct reader *reader, const struct bv_type *ty
 	enum bv_code code = read_count(reader, path, false, &count);
 
 	if (code == BV_OK && count != type->row_count)
-		return refuse(reader, path, BV_E_DECODE, "an array of %zu at byte %zu, where %zu belong", count,
-			      reader->start, type->row_count);
+		return refuse(reader, path, BV_E_DECODE,
+			      "an array of %zu at byte %zu, where %zu belong", count, reader->start,
+			      type->row_count);
 	for (size_t i = 0; code == BV_OK && i < count; i++)
 		code = decode_content(reader, &type->rows[i], value,
 				      &(struct bv_path){path, type->rows[i].wire, 0});
@@ -589,7 +602,8 @@ enum bv_code bv_canon_decode(struct bv_arena *arena, const struct bv_type *type,
 	__builtin_memset(ret_value, 0, type->size_bytes);
 	code = decode(&reader, type, ret_value, NULL);
 	if (code == BV_OK && left_bytes(&reader) != 0)
-		code = refuse(&reader, NULL, BV_E_DECODE, "%zu bytes follow the value, from byte %zu",
-			      left_bytes(&reader), reader.at);
+		code = refuse(&reader, NULL, BV_E_DECODE,
+			      "%zu bytes follow the value, from byte %zu", left_bytes(&reader),
+			      reader.at);
 	return code;
 }

@@ -225,12 +225,14 @@ static void put_content(struct bv_writer *writer, const struct bv_row *row, cons
 	bv_assert(false);
 }
 
-static void encode_record(struct bv_writer *writer, const struct bv_type *type, const uint8_t *value)
+static void encode_record(struct bv_writer *writer, const struct bv_type *type,
+			  const uint8_t *value)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < type->row_count; i++)
-		if (type->rows[i].presence != BV_PRESENCE_EXTRA || bv_row_present(&type->rows[i], value))
+		if (type->rows[i].presence != BV_PRESENCE_EXTRA ||
+		    bv_row_present(&type->rows[i], value))
 			count++;
 	bv_put_map(writer, count);
 

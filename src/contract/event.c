@@ -20,8 +20,8 @@ const struct bv_type *bv_event_type(uint16_t kind)
 	return NULL;
 }
 
-void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot, const struct bv_digest *content,
-		    struct bv_digest *ret_id)
+void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot,
+		    const struct bv_digest *content, struct bv_digest *ret_id)
 {
 	struct bv_digest parts[3] = {*attempt, {{0}}, *content};
 

@@ -23,7 +23,7 @@ enum { BV_EVENT_PAYLOAD_VERSION = 1 };
 const struct bv_type *bv_event_type(uint16_t kind);
 
 /* Identity of an artifact: this attempt's, at this place, with these bytes. */
-void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot, const struct bv_digest *content,
-		    struct bv_digest *ret_id);
+void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot,
+		    const struct bv_digest *content, struct bv_digest *ret_id);
 
 #endif

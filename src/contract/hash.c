@@ -26,7 +26,8 @@ void bv_hash_update(struct bv_hash *hash, const void *data, size_t size_bytes)
 
 void bv_hash_final(const struct bv_hash *hash, struct bv_digest *ret_digest)
 {
-	blake3_hasher_finalize((const blake3_hasher *)(const void *)hash->state, ret_digest->bytes, sizeof ret_digest->bytes);
+	blake3_hasher_finalize((const blake3_hasher *)(const void *)hash->state, ret_digest->bytes,
+			       sizeof ret_digest->bytes);
 }
 
 void bv_hash_bytes(const void *data, size_t size_bytes, struct bv_digest *ret_digest)

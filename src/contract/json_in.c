@@ -24,9 +24,8 @@ struct position {
 /* Fails with path, line and column.  Ends in the code, so that compilers see it is not BV_OK. */
 #define refuse(reader, path, offset, remedy, format, ...)                                          \
 	((void)bv_fail_remedy((reader)->err, BV_E_DECODE, where(reader, path), remedy,             \
-			      "line %zu, column %zu: " format,                                     \
-			      position_of(reader, offset).line, position_of(reader, offset).column, \
-			      __VA_ARGS__),                                                        \
+			      "line %zu, column %zu: " format, position_of(reader, offset).line,   \
+			      position_of(reader, offset).column, __VA_ARGS__),                    \
 	 BV_E_DECODE)
 
 static enum bv_code read_value(struct reader *reader, const struct bv_type *type, uint8_t *value,
@@ -66,16 +65,19 @@ static char peek(const struct reader *reader)
 
 static void skip_space(struct reader *reader)
 {
-	while (peek(reader) == ' ' || peek(reader) == '\t' || peek(reader) == '\n' || peek(reader) == '\r')
+	while (peek(reader) == ' ' || peek(reader) == '\t' || peek(reader) == '\n' ||
+	       peek(reader) == '\r')
 		reader->at++;
 }
 
-static enum bv_code refuse_here(struct reader *reader, const struct bv_path *path, const char *wanted)
+static enum bv_code refuse_here(struct reader *reader, const struct bv_path *path,
+				const char *wanted)
 {
 	size_t len = 0;
 
 	if (reader->at >= reader->text.len)
-		return refuse(reader, path, reader->at, "", "the text ends where %s belongs", wanted);
+		return refuse(reader, path, reader->at, "", "the text ends where %s belongs",
+			      wanted);
 	/* Enough to see what it is: up to the next character that ends a word. */
 	while (len < 20 && reader->at + len < reader->text.len &&
 	       (len == 0 || ((uint8_t)reader->text.data[reader->at + len] > ' ' &&
@@ -87,7 +89,8 @@ static enum bv_code refuse_here(struct reader *reader, const struct bv_path *pat
 		      reader->text.data + reader->at);
 }
 
-static enum bv_code expect(struct reader *reader, const struct bv_path *path, char wanted, const char *name)
+static enum bv_code expect(struct reader *reader, const struct bv_path *path, char wanted,
+			   const char *name)
 {
 	skip_space(reader);
 	if (peek(reader) != wanted)
@@ -146,10 +149,11 @@ static enum bv_code read_hex4(struct reader *reader, const struct bv_path *path,
 }
 
 /* After "\u": one code point, which may take a second escape. */
-static enum bv_code read_unicode(struct reader *reader, const struct bv_path *path, uint32_t *ret_code_point)
+static enum bv_code read_unicode(struct reader *reader, const struct bv_path *path,
+				 uint32_t *ret_code_point)
 {
 	const size_t start = reader->at;
-	uint32_t high, low;
+	uint32_t high = 0, low = 0;
 	enum bv_code code = read_hex4(reader, path, &high);
 
 	if (code != BV_OK)
@@ -158,8 +162,8 @@ static enum bv_code read_unicode(struct reader *reader, const struct bv_path *pa
 		*ret_code_point = high;
 		return BV_OK;
 	}
-	if (high <= 0xdbff && reader->text.len - reader->at >= 2 && reader->text.data[reader->at] == '\\' &&
-	    reader->text.data[reader->at + 1] == 'u') {
+	if (high <= 0xdbff && reader->text.len - reader->at >= 2 &&
+	    reader->text.data[reader->at] == '\\' && reader->text.data[reader->at + 1] == 'u') {
 		reader->at += 2;
 		code = read_hex4(reader, path, &low);
 		if (code != BV_OK)
@@ -197,7 +201,8 @@ static size_t put_utf8(char *out, uint32_t code_point)
 }
 
 /* After a backslash. */
-static enum bv_code read_escape(struct reader *reader, const struct bv_path *path, uint32_t *ret_code_point)
+static enum bv_code read_escape(struct reader *reader, const struct bv_path *path,
+				uint32_t *ret_code_point)
 {
 	static const char shorts[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
 
@@ -215,7 +220,8 @@ static enum bv_code read_escape(struct reader *reader, const struct bv_path *pat
 }
 
 /* A copy in the arena.  Escapes only ever get shorter, so the raw length is room enough. */
-static enum bv_code read_text(struct reader *reader, const struct bv_path *path, struct bv_str *ret_text)
+static enum bv_code read_text(struct reader *reader, const struct bv_path *path,
+			      struct bv_str *ret_text)
 {
 	size_t raw = 0, len = 0;
 	char *out;
@@ -237,7 +243,8 @@ static enum bv_code read_text(struct reader *reader, const struct bv_path *path,
 		uint32_t code_point = 0;
 
 		if ((uint8_t)peek(reader) < 0x20)
-			return refuse(reader, path, reader->at, "write it as an escape, such as \\n",
+			return refuse(reader, path, reader->at,
+				      "write it as an escape, such as \\n",
 				      "a control character in a string%s", "");
 		if (peek(reader) != '\\') {
 			out[len++] = reader->text.data[reader->at++];
@@ -265,15 +272,17 @@ static enum bv_code refuse_name(struct reader *reader, const struct bv_path *pat
 
 	if (nearest != NULL)
 		remedy = bv_arena_format(reader->arena, "did you mean '%s'?", nearest);
-	return refuse(reader, path, start, remedy.data == NULL ? "" : remedy.data, "%s '%.*s' is not known", what,
-		      (int)(name.len < 64 ? name.len : 64), name.data);
+	return refuse(reader, path, start, remedy.data == NULL ? "" : remedy.data,
+		      "%s '%.*s' is not known", what, (int)(name.len < 64 ? name.len : 64),
+		      name.data);
 }
 
-static enum bv_code read_constant(struct reader *reader, const struct bv_type *type, const struct bv_path *path,
-				  const char *what, uint32_t *ret_constant)
+static enum bv_code read_constant(struct reader *reader, const struct bv_type *type,
+				  const struct bv_path *path, const char *what,
+				  uint32_t *ret_constant)
 {
 	const size_t used = reader->arena->used;
-	struct bv_str name;
+	struct bv_str name = {NULL, 0};
 	size_t start;
 	enum bv_code code;
 
@@ -304,7 +313,8 @@ static enum bv_code read_digits(struct reader *reader, const struct bv_path *pat
 		reader->at++;
 	}
 	if (reader->text.data[start] == '0' && reader->at - start > 1)
-		return refuse(reader, path, start, "", "a number starts with a needless zero%s", "");
+		return refuse(reader, path, start, "", "a number starts with a needless zero%s",
+			      "");
 	if (peek(reader) == '.' || peek(reader) == 'e' || peek(reader) == 'E')
 		return refuse(reader, path, start, "write it out, without point or exponent",
 			      "only whole numbers belong here%s", "");
@@ -317,7 +327,8 @@ static enum bv_code read_unsigned(struct reader *reader, const struct bv_path *p
 {
 	skip_space(reader);
 	if (peek(reader) == '-')
-		return refuse(reader, path, reader->at, "", "a number below 0, and 0 is the least%s", "");
+		return refuse(reader, path, reader->at, "",
+			      "a number below 0, and 0 is the least%s", "");
 	return read_digits(reader, path, limit, ret_value);
 }
 
@@ -331,9 +342,11 @@ static enum bv_code read_i32(struct reader *reader, const struct bv_path *path, 
 	negative = peek(reader) == '-';
 	if (negative)
 		reader->at++;
-	code = read_digits(reader, path, negative ? (uint64_t)INT32_MAX + 1 : INT32_MAX, &magnitude);
+	code = read_digits(reader, path, negative ? (uint64_t)INT32_MAX + 1 : INT32_MAX,
+			   &magnitude);
 	if (code == BV_OK && negative && magnitude == 0)
-		return refuse(reader, path, reader->at - 1, "write 0", "there is no negative zero%s", "");
+		return refuse(reader, path, reader->at - 1, "write 0",
+			      "there is no negative zero%s", "");
 	*ret_value = (int32_t)(negative ? -(int64_t)magnitude : (int64_t)magnitude);
 	return code;
 }
@@ -342,7 +355,8 @@ static bool read_word(struct reader *reader, struct bv_str word)
 {
 	const size_t left = reader->text.len - reader->at;
 
-	if (left < word.len || __builtin_memcmp(reader->text.data + reader->at, word.data, word.len) != 0)
+	if (left < word.len ||
+	    __builtin_memcmp(reader->text.data + reader->at, word.data, word.len) != 0)
 		return false;
 	reader->at += word.len;
 	return true;
@@ -357,10 +371,11 @@ static enum bv_code read_bool(struct reader *reader, const struct bv_path *path,
 	return refuse_here(reader, path, "true or false");
 }
 
-static enum bv_code read_digest(struct reader *reader, const struct bv_path *path, struct bv_digest *ret_digest)
+static enum bv_code read_digest(struct reader *reader, const struct bv_path *path,
+				struct bv_digest *ret_digest)
 {
 	const size_t used = reader->arena->used;
-	struct bv_str text;
+	struct bv_str text = {NULL, 0};
 	size_t start;
 	enum bv_code code;
 
@@ -375,7 +390,8 @@ static enum bv_code read_digest(struct reader *reader, const struct bv_path *pat
 		uint8_t *byte = &ret_digest->bytes[i / 2];
 
 		if (!decimal && (digit < 'a' || digit > 'f'))
-			return refuse(reader, path, start, "", "a digest is 64 lower-case hex digits%s", "");
+			return refuse(reader, path, start, "",
+				      "a digest is 64 lower-case hex digits%s", "");
 		*byte = (uint8_t)(*byte << 4 | (decimal ? digit - '0' : digit - 'a' + 10));
 	}
 	reader->arena->used = used;
@@ -419,7 +435,8 @@ static enum bv_code read_scalar(struct reader *reader, enum bv_scalar scalar, vo
 /* ---- lists, sets, maps ------------------------------------------------------------------------ */
 
 /* Room for one more element.  Twice as much each time, so what is left behind is bounded. */
-static bool grow(struct bv_arena *arena, struct bv_any_list *list, size_t *capacity, size_t element_bytes)
+static bool grow(struct bv_arena *arena, struct bv_any_list *list, size_t *capacity,
+		 size_t element_bytes)
 {
 	void *items;
 
@@ -496,7 +513,8 @@ static enum bv_code read_set(struct reader *reader, const struct bv_type *type, 
 static int order_keys(const void *context, const void *a, const void *b)
 {
 	(void)context;
-	return bv_str_compare(((const struct bv_text_pair *)a)->key, ((const struct bv_text_pair *)b)->key);
+	return bv_str_compare(((const struct bv_text_pair *)a)->key,
+			      ((const struct bv_text_pair *)b)->key);
 }
 
 static enum bv_code read_texts(struct reader *reader, void *memory, const struct bv_path *path)
@@ -519,7 +537,8 @@ static enum bv_code read_texts(struct reader *reader, void *memory, const struct
 		if (code == BV_OK)
 			code = expect(reader, path, ':', "':'");
 		if (code == BV_OK)
-			code = read_text(reader, &(struct bv_path){path, pair->key.data, 0}, &pair->value);
+			code = read_text(reader, &(struct bv_path){path, pair->key.data, 0},
+					 &pair->value);
 		if (code == BV_OK)
 			code = read_separator(reader, path, '}', &more);
 		if (code != BV_OK)
@@ -530,8 +549,10 @@ static enum bv_code read_texts(struct reader *reader, void *memory, const struct
 	pairs = list.items;
 	for (size_t i = 1; i < list.count; i++)
 		if (bv_str_equal(pairs[i - 1].key, pairs[i].key))
-			return refuse(reader, path, reader->at, "name it once", "the key '%.*s' is there twice",
-				      (int)(pairs[i].key.len < 64 ? pairs[i].key.len : 64), pairs[i].key.data);
+			return refuse(reader, path, reader->at, "name it once",
+				      "the key '%.*s' is there twice",
+				      (int)(pairs[i].key.len < 64 ? pairs[i].key.len : 64),
+				      pairs[i].key.data);
 	__builtin_memcpy(memory, &list, sizeof list);
 	return BV_OK;
 }
@@ -575,7 +596,8 @@ static enum bv_code read_field(struct reader *reader, const struct bv_row *row, 
 	if (row->presence != BV_PRESENCE_MUST && read_word(reader, BV_STR("null"))) {
 		if (row->presence == BV_PRESENCE_NIL)
 			return BV_OK;
-		return refuse(reader, &path, start, "leave the key out", "null does not belong here%s", "");
+		return refuse(reader, &path, start, "leave the key out",
+			      "null does not belong here%s", "");
 	}
 	bv_row_set_present(row, value);
 	return read_content(reader, row, value, &path);
@@ -598,8 +620,8 @@ static enum bv_code read_record(struct reader *reader, const struct bv_type *typ
 		start = reader->at;
 		code = read_constant(reader, type, path, "the key", &index);
 		if (code == BV_OK && (seen >> index & 1) != 0)
-			code = refuse(reader, path, start, "name it once", "the key '%s' is there twice",
-				      type->rows[index].wire);
+			code = refuse(reader, path, start, "name it once",
+				      "the key '%s' is there twice", type->rows[index].wire);
 		if (code == BV_OK)
 			code = expect(reader, path, ':', "':'");
 		if (code == BV_OK)
@@ -612,8 +634,8 @@ static enum bv_code read_record(struct reader *reader, const struct bv_type *typ
 	}
 	for (size_t i = 0; i < type->row_count; i++)
 		if ((seen >> i & 1) == 0 && type->rows[i].presence != BV_PRESENCE_EXTRA)
-			return refuse(reader, path, reader->at - 1, "add the key", "the key '%s' is missing",
-				      type->rows[i].wire);
+			return refuse(reader, path, reader->at - 1, "add the key",
+				      "the key '%s' is missing", type->rows[i].wire);
 	return BV_OK;
 }
 
@@ -639,20 +661,21 @@ static enum bv_code read_union(struct reader *reader, const struct bv_type *type
 	row = &type->rows[tag];
 	bv_store_u32(value, tag);
 	if (!object && row->shape != BV_SHAPE_UNIT)
-		return refuse(reader, path, start, "write an object with this one key", "'%s' lacks its content",
-			      row->wire);
+		return refuse(reader, path, start, "write an object with this one key",
+			      "'%s' lacks its content", row->wire);
 	if (!object)
 		return BV_OK;
 	if (row->shape == BV_SHAPE_UNIT)
-		return refuse(reader, path, start, "write the name alone", "'%s' has no content", row->wire);
+		return refuse(reader, path, start, "write the name alone", "'%s' has no content",
+			      row->wire);
 	code = expect(reader, path, ':', "':'");
 	if (code == BV_OK)
 		code = read_content(reader, row, value, &(struct bv_path){path, row->wire, 0});
 	if (code == BV_OK)
 		code = read_separator(reader, path, '}', &more);
 	if (code == BV_OK && more)
-		return refuse(reader, path, reader->at, "choose one variant", "'%s' stands alone in its object",
-			      row->wire);
+		return refuse(reader, path, reader->at, "choose one variant",
+			      "'%s' stands alone in its object", row->wire);
 	return code;
 }
 
@@ -666,14 +689,15 @@ static enum bv_code read_tuple(struct reader *reader, const struct bv_type *type
 		const struct bv_path step = {path, NULL, i};
 
 		if (!more)
-			return refuse(reader, path, reader->at - 1, "", "a list of %zu, where %zu belong", i,
-				      type->row_count);
+			return refuse(reader, path, reader->at - 1, "",
+				      "a list of %zu, where %zu belong", i, type->row_count);
 		code = read_content(reader, &type->rows[i], value, &step);
 		if (code == BV_OK)
 			code = read_separator(reader, path, ']', &more);
 	}
 	if (code == BV_OK && more)
-		return refuse(reader, path, reader->at, "", "a list of more than %zu", type->row_count);
+		return refuse(reader, path, reader->at, "", "a list of more than %zu",
+			      type->row_count);
 	return code;
 }
 
@@ -708,9 +732,11 @@ static enum bv_code check_encoding(struct reader *reader)
 		const size_t len = bv_utf8_next(reader->text, at, &code_point);
 
 		if (len == 0)
-			return refuse(reader, NULL, at, "save the text as UTF-8", "this is not UTF-8%s", "");
+			return refuse(reader, NULL, at, "save the text as UTF-8",
+				      "this is not UTF-8%s", "");
 		if (at == 0 && code_point == 0xfeff)
-			return refuse(reader, NULL, at, "save the text without it", "a byte order mark%s", "");
+			return refuse(reader, NULL, at, "save the text without it",
+				      "a byte order mark%s", "");
 		at += len;
 	}
 	return BV_OK;

@@ -78,15 +78,16 @@ static void print_escape(struct printer *printer, uint32_t code_unit)
  */
 static bool is_obeyed(uint32_t code_point)
 {
-	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) || code_point == 0xfeff ||
-	       (code_point >= 0x200e && code_point <= 0x200f) ||
+	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||
+	       code_point == 0xfeff || (code_point >= 0x200e && code_point <= 0x200f) ||
 	       (code_point >= 0x2028 && code_point <= 0x202e) ||
 	       (code_point >= 0x2066 && code_point <= 0x2069);
 }
 
 static void print_text(struct printer *printer, struct bv_str text)
 {
-	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* character, letter of its escape */
+	static const char shorts[] =
+		"\"\"\\\\\bb\ff\nn\rr\tt"; /* character, letter of its escape */
 
 	print(printer, "\"");
 	for (size_t at = 0; at < text.len;) {

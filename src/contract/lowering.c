@@ -46,7 +46,8 @@ void bv_primitive_param_digest(struct bv_digest *ret_digest)
 }
 
 /* A list as a set: sorted, each once. */
-static bool put_sorted(struct bv_arena *scratch, struct bv_writer *writer, const struct bv_str_list *list)
+static bool put_sorted(struct bv_arena *scratch, struct bv_writer *writer,
+		       const struct bv_str_list *list)
 {
 	struct bv_str *sorted = bv_arena_array(scratch, list->count, sizeof list->items[0]);
 	size_t unique = 0;
@@ -75,7 +76,8 @@ static void put_covers(struct bv_writer *writer, uint32_t covers)
 	bv_put_array(writer, count);
 	for (uint32_t kind = 0; kind < bv_requirement_kind_type.row_count; kind++)
 		if ((covers >> kind & 1) != 0)
-			bv_put_str(writer, bv_str_from(bv_name_of(&bv_requirement_kind_type, kind)));
+			bv_put_str(writer,
+				   bv_str_from(bv_name_of(&bv_requirement_kind_type, kind)));
 }
 
 enum bv_code bv_primitive_digest(struct bv_arena *scratch, const struct bv_primitive *primitive,
@@ -140,9 +142,13 @@ void bv_schedule_digest(const struct bv_schedule *schedule, struct bv_digest *re
 
 /* ---- compiling ------------------------------------------------------------------------------- */
 
+struct node {
+	const struct bv_primitive *primitive;
+	bool done;
+};
+
 struct compiler {
-	const struct bv_primitive **by_id; /* sorted by id */
-	bool *done;
+	struct node *nodes; /* sorted by id */
 	size_t count;
 	struct bv_error *err;
 };
@@ -150,18 +156,18 @@ struct compiler {
 static int order_ids(const void *context, const void *a, const void *b)
 {
 	(void)context;
-	return bv_str_compare((*(const struct bv_primitive *const *)a)->id,
-			      (*(const struct bv_primitive *const *)b)->id);
+	return bv_str_compare(((const struct node *)a)->primitive->id,
+			      ((const struct node *)b)->primitive->id);
 }
 
-/* The place of an id in by_id; false when it is not there. */
+/* The place of an id among the nodes; false when it is not there. */
 static bool find(const struct compiler *compiler, struct bv_str id, size_t *ret_index)
 {
 	size_t low = 0, high = compiler->count;
 
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
-		const int order = bv_str_compare(compiler->by_id[middle]->id, id);
+		const int order = bv_str_compare(compiler->nodes[middle].primitive->id, id);
 
 		if (order == 0) {
 			*ret_index = middle;
@@ -175,8 +181,8 @@ static bool find(const struct compiler *compiler, struct bv_str id, size_t *ret_
 	return false;
 }
 
-static enum bv_code refuse(const struct compiler *compiler, const struct bv_primitive *primitive, const char *what,
-			   const struct bv_primitive *other)
+static enum bv_code refuse(const struct compiler *compiler, const struct bv_primitive *primitive,
+			   const char *what, const struct bv_primitive *other)
 {
 	char where[BV_WHERE_SIZE];
 	size_t len = 0;
@@ -185,7 +191,7 @@ static enum bv_code refuse(const struct compiler *compiler, const struct bv_prim
 		where[len] = primitive->id.data[len];
 	where[len] = '\0';
 	return bv_fail(compiler->err, BV_E_ARGUMENT, where, "this primitive %s%.*s", what,
-		       (int)(other == NULL		? 0
+		       (int)(other == NULL	  ? 0
 			     : other->id.len < 64 ? other->id.len
 						  : 64),
 		       other == NULL ? "" : other->id.data);
@@ -194,15 +200,16 @@ static enum bv_code refuse(const struct compiler *compiler, const struct bv_prim
 static enum bv_code check_conflicts(const struct compiler *compiler)
 {
 	for (size_t i = 0; i < compiler->count; i++) {
-		const struct bv_primitive *primitive = compiler->by_id[i];
+		const struct bv_primitive *primitive = compiler->nodes[i].primitive;
 
 		for (size_t j = 0; j < primitive->conflicts.count; j++) {
 			size_t other;
 
 			if (!find(compiler, primitive->conflicts.items[j], &other))
 				continue;
-			return refuse(compiler, compiler->by_id[i < other ? i : other], "conflicts with ",
-				      compiler->by_id[i < other ? other : i]);
+			return refuse(compiler, compiler->nodes[i < other ? i : other].primitive,
+				      "conflicts with ",
+				      compiler->nodes[i < other ? other : i].primitive);
 		}
 	}
 	return BV_OK;
@@ -211,17 +218,19 @@ static enum bv_code check_conflicts(const struct compiler *compiler)
 static enum bv_code check_prerequisites(const struct compiler *compiler)
 {
 	for (size_t i = 0; i < compiler->count; i++) {
-		const struct bv_primitive *primitive = compiler->by_id[i];
+		const struct bv_primitive *primitive = compiler->nodes[i].primitive;
 
 		for (size_t j = 0; j < primitive->prerequisites.count; j++) {
-			const struct bv_primitive absent = {.id = primitive->prerequisites.items[j]};
+			const struct bv_primitive absent = {
+				.id = primitive->prerequisites.items[j]};
 			size_t other;
 
 			if (!find(compiler, absent.id, &other))
-				return refuse(compiler, primitive, "needs what is not there: ", &absent);
-			if (compiler->by_id[other]->phase > primitive->phase)
+				return refuse(compiler, primitive,
+					      "needs what is not there: ", &absent);
+			if (compiler->nodes[other].primitive->phase > primitive->phase)
 				return refuse(compiler, primitive, "needs one of a later phase: ",
-					      compiler->by_id[other]);
+					      compiler->nodes[other].primitive);
 		}
 	}
 	return BV_OK;
@@ -229,23 +238,24 @@ static enum bv_code check_prerequisites(const struct compiler *compiler)
 
 static bool is_ready(const struct compiler *compiler, size_t index)
 {
-	const struct bv_str_list *needed = &compiler->by_id[index]->prerequisites;
+	const struct bv_str_list *needed = &compiler->nodes[index].primitive->prerequisites;
 	size_t other;
 
 	for (size_t i = 0; i < needed->count; i++)
-		if (!find(compiler, needed->items[i], &other) || !compiler->done[other])
+		if (!find(compiler, needed->items[i], &other) || !compiler->nodes[other].done)
 			return false;
 	return true;
 }
 
-/* The first in (phase, id) of those whose prerequisites are done; by_id makes the id order. */
+/* The first in (phase, id) of those whose prerequisites are done; the nodes are in id order. */
 static bool next_ready(const struct compiler *compiler, size_t *ret_index)
 {
 	bool found = false;
 
 	for (size_t i = 0; i < compiler->count; i++)
-		if (!compiler->done[i] && is_ready(compiler, i) &&
-		    (!found || compiler->by_id[i]->phase < compiler->by_id[*ret_index]->phase)) {
+		if (!compiler->nodes[i].done && is_ready(compiler, i) &&
+		    (!found || compiler->nodes[i].primitive->phase <
+				       compiler->nodes[*ret_index].primitive->phase)) {
 			*ret_index = i;
 			found = true;
 		}
@@ -257,33 +267,38 @@ static enum bv_code refuse_cycle(struct bv_arena *arena, const struct compiler *
 	struct bv_str names = {"", 0};
 
 	for (size_t i = 0; i < compiler->count; i++)
-		if (!compiler->done[i])
-			names = bv_arena_format(arena, "%s%s%.*s", names.data == NULL ? "" : names.data,
-						names.len == 0 ? "" : ", ", (int)compiler->by_id[i]->id.len,
-						compiler->by_id[i]->id.data);
+		if (!compiler->nodes[i].done)
+			names = bv_arena_format(arena, "%s%s%.*s",
+						names.data == NULL ? "" : names.data,
+						names.len == 0 ? "" : ", ",
+						(int)compiler->nodes[i].primitive->id.len,
+						compiler->nodes[i].primitive->id.data);
 	return bv_fail(compiler->err, BV_E_ARGUMENT, "", "these primitives wait for each other: %s",
 		       names.data == NULL ? "" : names.data);
 }
 
-enum bv_code bv_schedule_compile(struct bv_arena *arena, const struct bv_primitive *primitives, size_t count,
-				 struct bv_schedule *ret_schedule, struct bv_error *err)
+enum bv_code bv_schedule_compile(struct bv_arena *arena, const struct bv_primitive *primitives,
+				 size_t count, struct bv_schedule *ret_schedule,
+				 struct bv_error *err)
 {
 	struct compiler compiler = {.count = count, .err = err};
 	struct bv_schedule schedule = {bv_arena_array(arena, count, sizeof schedule.entries[0]), 0};
 	enum bv_code code;
 
-	compiler.by_id = bv_arena_array(arena, count, sizeof compiler.by_id[0]);
-	compiler.done = bv_arena_array(arena, count, sizeof compiler.done[0]);
-	if (schedule.entries == NULL || compiler.by_id == NULL || compiler.done == NULL)
+	compiler.nodes = bv_arena_array(arena, count, sizeof compiler.nodes[0]);
+	if (schedule.entries == NULL || compiler.nodes == NULL)
 		return bv_fail(err, BV_E_MEMORY, "", "no memory for %zu primitives", count);
 	for (size_t i = 0; i < count; i++)
-		compiler.by_id[i] = &primitives[i];
-	if (!bv_sort(arena, (struct bv_any_list){compiler.by_id, count}, sizeof compiler.by_id[0], order_ids, NULL))
+		compiler.nodes[i].primitive = &primitives[i];
+	if (!bv_sort(arena, (struct bv_any_list){compiler.nodes, count}, sizeof compiler.nodes[0],
+		     order_ids, NULL))
 		return bv_fail(err, BV_E_MEMORY, "", "no memory for %zu primitives", count);
 
 	for (size_t i = 1; i < count; i++)
-		if (bv_str_equal(compiler.by_id[i - 1]->id, compiler.by_id[i]->id))
-			return refuse(&compiler, compiler.by_id[i], "is there twice", NULL);
+		if (bv_str_equal(compiler.nodes[i - 1].primitive->id,
+				 compiler.nodes[i].primitive->id))
+			return refuse(&compiler, compiler.nodes[i].primitive, "is there twice",
+				      NULL);
 	code = check_conflicts(&compiler);
 	if (code == BV_OK)
 		code = check_prerequisites(&compiler);
@@ -296,13 +311,14 @@ enum bv_code bv_schedule_compile(struct bv_arena *arena, const struct bv_primiti
 
 		if (!next_ready(&compiler, &index))
 			return refuse_cycle(arena, &compiler);
-		compiler.done[index] = true;
+		compiler.nodes[index].done = true;
 		schedule.count++;
-		entry->id = compiler.by_id[index]->id;
-		entry->version = compiler.by_id[index]->version;
-		entry->phase = compiler.by_id[index]->phase;
+		entry->id = compiler.nodes[index].primitive->id;
+		entry->version = compiler.nodes[index].primitive->version;
+		entry->phase = compiler.nodes[index].primitive->phase;
 		bv_primitive_param_digest(&entry->param_digest);
-		code = bv_primitive_digest(arena, compiler.by_id[index], &entry->decl_digest, err);
+		code = bv_primitive_digest(arena, compiler.nodes[index].primitive,
+					   &entry->decl_digest, err);
 		if (code != BV_OK)
 			return code;
 	}

@@ -50,8 +50,9 @@ struct bv_schedule {
  * they come in.  BV_E_ARGUMENT, with `where` the primitive at fault, for one there twice, a
  * conflict, a prerequisite that is missing or of a later phase, a cycle.
  */
-enum bv_code bv_schedule_compile(struct bv_arena *arena, const struct bv_primitive *primitives, size_t count,
-				 struct bv_schedule *ret_schedule, struct bv_error *err);
+enum bv_code bv_schedule_compile(struct bv_arena *arena, const struct bv_primitive *primitives,
+				 size_t count, struct bv_schedule *ret_schedule,
+				 struct bv_error *err);
 
 void bv_schedule_digest(const struct bv_schedule *schedule, struct bv_digest *ret_digest);
 

@@ -23,7 +23,8 @@ struct planner {
 
 static enum bv_code refuse_memory(const struct planner *planner)
 {
-	return bv_fail(planner->err, BV_E_MEMORY, "", "the plan needs more memory than it may have");
+	return bv_fail(planner->err, BV_E_MEMORY, "",
+		       "the plan needs more memory than it may have");
 }
 
 /* Probes and checks that what came can be written: a plan of it must hash the same everywhere. */
@@ -37,15 +38,18 @@ static enum bv_code probe(const struct bv_backend *backend, struct bv_arena *are
 	if (code == BV_OK)
 		code = bv_value_check(&bv_profile_snapshot_type, ret_snapshot, BV_E_PROFILE, err);
 	if (code == BV_OK && !bv_str_is(ret_snapshot->backend, backend->id))
-		return bv_fail(err, BV_E_PROFILE, "profile.backend", "the probe of %s answers as %.*s",
-			       backend->id, (int)(ret_snapshot->backend.len < 32 ? ret_snapshot->backend.len : 32),
-			       ret_snapshot->backend.data);
+		return bv_fail(
+			err, BV_E_PROFILE, "profile.backend", "the probe of %s answers as %.*s",
+			backend->id,
+			(int)(ret_snapshot->backend.len < 32 ? ret_snapshot->backend.len : 32),
+			ret_snapshot->backend.data);
 	return code;
 }
 
 /* ---- support --------------------------------------------------------------------------------- */
 
-static struct bv_verdict classify(const struct planner *planner, const struct bv_requirement *requirement)
+static struct bv_verdict classify(const struct planner *planner,
+				  const struct bv_requirement *requirement)
 {
 	const struct bv_backend *backend = planner->backend;
 
@@ -62,7 +66,8 @@ static enum bv_code classify_all(struct planner *planner)
 	planner->count = capabilities->count + controls->count;
 	planner->requirements =
 		bv_arena_array(planner->arena, planner->count, sizeof planner->requirements[0]);
-	planner->verdicts = bv_arena_array(planner->arena, planner->count, sizeof planner->verdicts[0]);
+	planner->verdicts =
+		bv_arena_array(planner->arena, planner->count, sizeof planner->verdicts[0]);
 	if (planner->requirements == NULL || planner->verdicts == NULL)
 		return refuse_memory(planner);
 
@@ -70,11 +75,12 @@ static enum bv_code classify_all(struct planner *planner)
 		struct bv_requirement *requirement = &planner->requirements[i];
 
 		if (i < capabilities->count)
-			*requirement = (struct bv_requirement){.tag = BV_REQ_CAPABILITY,
-							       .u.capability = capabilities->items[i]};
+			*requirement = (struct bv_requirement){
+				.tag = BV_REQ_CAPABILITY, .u.capability = capabilities->items[i]};
 		else
 			*requirement = (struct bv_requirement){
-				.tag = BV_REQ_HOST_CONTROL, .u.control = controls->items[i - capabilities->count]};
+				.tag = BV_REQ_HOST_CONTROL,
+				.u.control = controls->items[i - capabilities->count]};
 		planner->verdicts[i] = classify(planner, requirement);
 	}
 	return BV_OK;
@@ -85,19 +91,24 @@ static const char *or_empty(const char *text)
 	return text == NULL ? "" : text;
 }
 
-static enum bv_code refuse_unsupported(const struct planner *planner, const struct bv_requirement *requirement)
+static enum bv_code refuse_unsupported(const struct planner *planner,
+				       const struct bv_requirement *requirement)
 {
 	const enum bv_requirement_kind kind = bv_kind_of(requirement);
-	const char *name = bv_kind_name(kind), *id = planner->backend->id, *grade = bv_grade_text(requirement);
-	const char *reason = or_empty(planner->profile.reason[kind]), *remedy = or_empty(planner->profile.remedy[kind]);
+	const char *name = bv_kind_name(kind), *id = planner->backend->id,
+		   *grade = bv_grade_text(requirement);
+	const char *reason = or_empty(planner->profile.reason[kind]),
+		   *remedy = or_empty(planner->profile.remedy[kind]);
 
 	/* The kind would be held: then it is the grade that is not. */
 	if (planner->profile.ceiling[kind].enforcement != BV_UNSUPPORTED && grade[0] != '\0')
-		return bv_fail_remedy(planner->err, BV_E_UNSUPPORTED, name, "ask for another grade of it",
+		return bv_fail_remedy(planner->err, BV_E_UNSUPPORTED, name,
+				      "ask for another grade of it",
 				      "%s can hold %s here, but not as %s", id, name, grade);
-	return bv_fail_remedy(planner->err, BV_E_UNSUPPORTED, name,
-			      remedy[0] != '\0' ? remedy : "drop the requirement, or run where it can be held",
-			      "%s cannot hold %s here%s%s", id, name, reason[0] != '\0' ? ": " : "", reason);
+	return bv_fail_remedy(
+		planner->err, BV_E_UNSUPPORTED, name,
+		remedy[0] != '\0' ? remedy : "drop the requirement, or run where it can be held",
+		"%s cannot hold %s here%s%s", id, name, reason[0] != '\0' ? ": " : "", reason);
 }
 
 static enum bv_code check_support(const struct planner *planner)
@@ -121,12 +132,15 @@ static enum bv_code check_claim(const struct planner *planner, enum bv_evidence_
 			continue;
 		if ((planner->verdicts[i].evidence >> claim & 1) != 0)
 			return BV_OK;
-		return bv_fail_remedy(planner->err, BV_E_EVIDENCE, where, "drop the demand, or use another backend",
-				      "%s holds %s but yields no %s", planner->backend->id, bv_kind_name(kind), name);
+		return bv_fail_remedy(planner->err, BV_E_EVIDENCE, where,
+				      "drop the demand, or use another backend",
+				      "%s holds %s but yields no %s", planner->backend->id,
+				      bv_kind_name(kind), name);
 	}
-	return bv_fail_remedy(planner->err, BV_E_EVIDENCE, where, "add the control, or drop the demand",
-			      "%s is demanded, and the control %s that would yield it is not asked for", name,
-			      bv_kind_name(kind));
+	return bv_fail_remedy(
+		planner->err, BV_E_EVIDENCE, where, "add the control, or drop the demand",
+		"%s is demanded, and the control %s that would yield it is not asked for", name,
+		bv_kind_name(kind));
 }
 
 static enum bv_code check_evidence(const struct planner *planner)
@@ -179,15 +193,17 @@ static enum bv_code check_minimums(const struct planner *planner)
 			reason = or_empty(planner->profile.reason[kind]);
 			remedy = or_empty(planner->profile.remedy[kind]);
 		}
-		names = bv_arena_format(planner->arena, "%s%s%s", names.data, names.len == 0 ? "" : ", ",
-					bv_kind_name(kind));
+		names = bv_arena_format(planner->arena, "%s%s%s", names.data,
+					names.len == 0 ? "" : ", ", bv_kind_name(kind));
 		if (names.data == NULL)
 			return refuse_memory(planner);
 	}
 	if (names.len == 0)
 		return BV_OK;
 	return bv_fail_remedy(planner->err, BV_E_MINIMUM, "execution.minimum",
-			      remedy[0] != '\0' ? remedy : "accept Mediated for it, or run where it can be enforced",
+			      remedy[0] != '\0'
+				      ? remedy
+				      : "accept Mediated for it, or run where it can be enforced",
 			      "only Mediated by %s: %s%s%s", planner->backend->id, names.data,
 			      reason[0] != '\0' ? ": " : "", reason);
 }
@@ -205,7 +221,8 @@ static enum bv_code check_budget_minimums(const struct planner *planner)
 
 		if (budget == NULL || budget->selected_guarantee == BV_ENFORCED)
 			continue;
-		names = bv_arena_format(planner->arena, "%s%s%s", names.data, names.len == 0 ? "" : ", ",
+		names = bv_arena_format(planner->arena, "%s%s%s", names.data,
+					names.len == 0 ? "" : ", ",
 					bv_dimension_name((enum bv_dimension)d));
 		if (names.data == NULL)
 			return refuse_memory(planner);
@@ -230,9 +247,10 @@ static enum bv_code admit_requirements(const struct planner *planner)
 		const struct bv_requirement *requirement = &planner->requirements[i];
 		const char *primitive = planner->profile.primitive[bv_kind_of(requirement)];
 		const enum bv_enforcement enforcement = planner->verdicts[i].enforcement;
-		const struct bv_str mechanism = bv_arena_format(
-			planner->arena, "%s:%s:%s", planner->backend->id,
-			primitive == NULL ? "none/no-confinement" : primitive, bv_enforcement_name(enforcement));
+		const struct bv_str mechanism =
+			bv_arena_format(planner->arena, "%s:%s:%s", planner->backend->id,
+					primitive == NULL ? "none/no-confinement" : primitive,
+					bv_enforcement_name(enforcement));
 
 		if (mechanism.data == NULL)
 			return refuse_memory(planner);
@@ -280,14 +298,16 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 		return code;
 	__builtin_memset(ret_plan, 0, sizeof *ret_plan);
 	if (!backend->runs(backend->self, &planner.spec.workload))
-		return bv_fail_remedy(err, BV_E_WORKLOAD, "workload", "use a backend that can",
-				      "%s cannot run a %s workload", backend->id,
-				      bv_name_of(&bv_workload_type, (uint32_t)planner.spec.workload.tag));
+		return bv_fail_remedy(
+			err, BV_E_WORKLOAD, "workload", "use a backend that can",
+			"%s cannot run a %s workload", backend->id,
+			bv_name_of(&bv_workload_type, (uint32_t)planner.spec.workload.tag));
 	code = probe(backend, arena, &ret_plan->profile, err);
 	if (code != BV_OK)
 		return code;
 	backend->profile(backend->self, &ret_plan->profile,
-			 planner.spec.has_execution ? &planner.spec.execution : NULL, &planner.profile);
+			 planner.spec.has_execution ? &planner.spec.execution : NULL,
+			 &planner.profile);
 
 	code = classify_all(&planner);
 	if (code == BV_OK)
@@ -300,8 +320,8 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 		return code;
 
 	bv_budget_minimums(&planner.spec, &minimums);
-	code = bv_budget_admit(&planner.spec.budgets, &ret_plan->profile.budget, &minimums, backend->id,
-			       &ret_plan->budgets, err);
+	code = bv_budget_admit(&planner.spec.budgets, &ret_plan->profile.budget, &minimums,
+			       backend->id, &ret_plan->budgets, err);
 	if (code == BV_OK)
 		code = check_budget_minimums(&planner);
 	if (code == BV_OK)
@@ -324,28 +344,31 @@ enum bv_code bv_plan_check_id(const struct bv_boundary_plan *plan, struct bv_err
 	struct bv_digest id;
 
 	if (plan->schema_version != BV_PLAN_SCHEMA_VERSION)
-		return bv_fail_remedy(err, BV_E_PLAN, "schema_version", "plan again with this version of bvisor",
+		return bv_fail_remedy(err, BV_E_PLAN, "schema_version",
+				      "plan again with this version of bvisor",
 				      "a plan of schema version %u, and %d is known",
 				      (unsigned int)plan->schema_version, BV_PLAN_SCHEMA_VERSION);
 	bv_plan_compute_id(plan, &id);
 	if (!bv_digest_equal(&id, &plan->plan_id))
-		return bv_fail_remedy(err, BV_E_PLAN, "plan_id", "plan again",
-				      "the plan was altered after it was made: its id does not recompute");
+		return bv_fail_remedy(
+			err, BV_E_PLAN, "plan_id", "plan again",
+			"the plan was altered after it was made: its id does not recompute");
 	return BV_OK;
 }
 
-static enum bv_code refuse_fact(struct bv_error *err, struct bv_str name, const char *how, struct bv_str before,
-				struct bv_str after)
+static enum bv_code refuse_fact(struct bv_error *err, struct bv_str name, const char *how,
+				struct bv_str before, struct bv_str after)
 {
 	char where[BV_WHERE_SIZE] = "profile.probed.";
 	size_t len = 15;
 
 	for (size_t i = 0; i < name.len && len + 1 < sizeof where; i++)
 		where[len++] = name.data[i];
-	return bv_fail_remedy(err, BV_E_PROFILE, where, "plan again",
-			      "the machine changed since it was planned for: this fact %s ('%.*s', now '%.*s')", how,
-			      (int)(before.len < 60 ? before.len : 60), before.data,
-			      (int)(after.len < 60 ? after.len : 60), after.data);
+	return bv_fail_remedy(
+		err, BV_E_PROFILE, where, "plan again",
+		"the machine changed since it was planned for: this fact %s ('%.*s', now '%.*s')",
+		how, (int)(before.len < 60 ? before.len : 60), before.data,
+		(int)(after.len < 60 ? after.len : 60), after.data);
 }
 
 /* Both maps are sorted, so the first place where they part is the first fact that changed. */
@@ -357,13 +380,10 @@ static enum bv_code compare_facts(const struct bv_text_map *before, const struct
 	for (size_t i = 0; i < before->count || i < after->count; i++) {
 		const struct bv_text_pair *old = i < before->count ? &before->items[i] : NULL;
 		const struct bv_text_pair *new = i < after->count ? &after->items[i] : NULL;
-		const int order = old == NULL	? 1
-				  : new == NULL ? -1
-						: bv_str_compare(old->key, new->key);
 
-		if (order < 0)
+		if (new == NULL || (old != NULL && bv_str_compare(old->key, new->key) < 0))
 			return refuse_fact(err, old->key, "is gone", old->value, nothing);
-		if (order > 0)
+		if (old == NULL || bv_str_compare(old->key, new->key) > 0)
 			return refuse_fact(err, new->key, "is new", nothing, new->value);
 		if (!bv_str_equal(old->value, new->value))
 			return refuse_fact(err, old->key, "is another", old->value, new->value);
@@ -383,14 +403,15 @@ static enum bv_code compare_snapshots(const struct bv_profile_snapshot *before,
 			bv_budget_available_in(&after->budget, (enum bv_dimension)d);
 
 		if (bv_value_compare(&bv_budget_availability_type, old, new) != 0)
-			return bv_fail_remedy(err, BV_E_PROFILE, "profile.budget", "plan again",
-					      "the machine changed since it was planned for: %s was %s up to %llu, "
-					      "now %s up to %llu",
-					      bv_dimension_name((enum bv_dimension)d),
-					      bv_enforcement_name(old->enforcement),
-					      (unsigned long long)old->available,
-					      bv_enforcement_name(new->enforcement),
-					      (unsigned long long)new->available);
+			return bv_fail_remedy(
+				err, BV_E_PROFILE, "profile.budget", "plan again",
+				"the machine changed since it was planned for: %s was %s up to %llu, "
+				"now %s up to %llu",
+				bv_dimension_name((enum bv_dimension)d),
+				bv_enforcement_name(old->enforcement),
+				(unsigned long long)old->available,
+				bv_enforcement_name(new->enforcement),
+				(unsigned long long)new->available);
 	}
 	return code;
 }
@@ -406,16 +427,18 @@ enum bv_code bv_plan_recheck(const struct bv_backend *backend, const struct bv_b
 		code = bv_plan_check_id(plan, err);
 	if (code != BV_OK)
 		return code;
-	if (!bv_str_is(plan->backend, backend->id) || !bv_str_is(plan->profile.backend, backend->id))
+	if (!bv_str_is(plan->backend, backend->id) ||
+	    !bv_str_is(plan->profile.backend, backend->id))
 		return bv_fail_remedy(err, BV_E_PLAN, "backend", "plan again for this backend",
 				      "a plan made for %.*s is offered to %s",
-				      (int)(plan->backend.len < 32 ? plan->backend.len : 32), plan->backend.data,
-				      backend->id);
+				      (int)(plan->backend.len < 32 ? plan->backend.len : 32),
+				      plan->backend.data, backend->id);
 	code = probe(backend, arena, &fresh, err);
 	if (code == BV_OK)
 		code = compare_snapshots(&plan->profile, &fresh, err);
 	/* The snapshots hold nothing else; so if it said nothing, the bytes are equal. */
-	bv_assert(code != BV_OK || bv_value_compare(&bv_profile_snapshot_type, &plan->profile, &fresh) == 0);
+	bv_assert(code != BV_OK ||
+		  bv_value_compare(&bv_profile_snapshot_type, &plan->profile, &fresh) == 0);
 	if (code == BV_OK && ret_snapshot != NULL)
 		*ret_snapshot = fresh;
 	return code;

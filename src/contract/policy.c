@@ -50,7 +50,8 @@ enum bv_code bv_policy_path(struct bv_arena *arena, struct bv_str path, const ch
 	char *out;
 
 	if (path.len == 0)
-		return bv_fail_remedy(err, BV_E_INVALID_POLICY, where, "write it from / on", "this path is empty");
+		return bv_fail_remedy(err, BV_E_INVALID_POLICY, where, "write it from / on",
+				      "this path is empty");
 	if (has_nul(path))
 		return refuse_path(err, where, path, "holds a NUL byte", "");
 	if (path.data[0] != '/')
@@ -117,13 +118,15 @@ static enum bv_code gate_process(struct bv__gate *gate, struct bv_process_worklo
 				  "there is no program to run");
 	if (process->exe.data[process->exe.len - 1] == '/')
 		return bv__refuse(gate, &exe, "name the file, without a slash at the end",
-				  "'%.*s' names a directory", (int)(process->exe.len < 120 ? process->exe.len : 120),
+				  "'%.*s' names a directory",
+				  (int)(process->exe.len < 120 ? process->exe.len : 120),
 				  process->exe.data);
 	code = bv__gate_path(gate, &exe, process->exe, &process->exe);
 	for (size_t i = 0; code == BV_OK && i < process->args.count; i++)
 		if (has_nul(process->args.items[i]))
-			code = bv__refuse(gate, (&(struct bv_path){&args, NULL, i}), "",
-					  "an argument holds a NUL byte, which no program can be given");
+			code = bv__refuse(
+				gate, (&(struct bv_path){&args, NULL, i}), "",
+				"an argument holds a NUL byte, which no program can be given");
 	return code;
 }
 
@@ -136,7 +139,8 @@ static enum bv_code gate_workload(struct bv__gate *gate)
 	case BV_WORKLOAD_PROCESS:
 		return gate_process(gate, &workload->u.process);
 	case BV_WORKLOAD_WASM:
-		return bv__gate_text(gate, &(struct bv_path){&wasm, "module_ref", 0}, workload->u.wasm.module_ref);
+		return bv__gate_text(gate, &(struct bv_path){&wasm, "module_ref", 0},
+				     workload->u.wasm.module_ref);
 	}
 	bv_assert(false);
 	return BV_E_INVALID_POLICY;
@@ -145,7 +149,8 @@ static enum bv_code gate_workload(struct bv__gate *gate)
 /* ---- controls -------------------------------------------------------------------------------- */
 
 static enum bv_code gate_capture(struct bv__gate *gate, const struct bv_path *path,
-				 const struct bv_capture_control *capture, struct bv_host_control *merged)
+				 const struct bv_capture_control *capture,
+				 struct bv_host_control *merged)
 {
 	const struct bv_std_streams *streams = &capture->streams;
 	struct bv_std_streams *all = &merged->u.capture.streams;
@@ -172,11 +177,13 @@ static enum bv_code gate_expose(struct bv__gate *gate, const struct bv_path *up,
 	if (code != BV_OK)
 		return code;
 	if (expose->dest.len == 1)
-		return bv__refuse(gate, &dest, "choose a directory below /", "nothing can be shown at / itself");
+		return bv__refuse(gate, &dest, "choose a directory below /",
+				  "nothing can be shown at / itself");
 	for (size_t i = 0; i < count; i++)
 		if (controls->items[i].tag == BV_CONTROL_EXPOSE_PATH &&
 		    bv_str_equal(controls->items[i].u.expose.dest, expose->dest))
-			return bv__refuse(gate, &dest, "choose another place", "two paths are shown at one place");
+			return bv__refuse(gate, &dest, "choose another place",
+					  "two paths are shown at one place");
 	if (bv__gate_grants(gate, expose->dest))
 		return bv__refuse(gate, &dest, "choose another place",
 				  "a path is shown where a granted root already is");
@@ -184,13 +191,15 @@ static enum bv_code gate_expose(struct bv__gate *gate, const struct bv_path *up,
 }
 
 static enum bv_code refuse_repeated(struct bv__gate *gate, const struct bv_path *path,
-				    const struct bv_host_control *first, const struct bv_host_control *second)
+				    const struct bv_host_control *first,
+				    const struct bv_host_control *second)
 {
 	const char *name = bv_name_of(&bv_host_control_type, (uint32_t)first->tag);
 
 	if (bv_value_compare(&bv_host_control_type, first, second) == 0)
 		return bv__refuse(gate, path, "ask for it once", "%s is asked for twice", name);
-	return bv__refuse(gate, path, "choose one of them", "%s is asked for in two ways that contradict", name);
+	return bv__refuse(gate, path, "choose one of them",
+			  "%s is asked for in two ways that contradict", name);
 }
 
 enum bv_code bv__gate_controls(struct bv__gate *gate)
@@ -200,20 +209,24 @@ enum bv_code bv__gate_controls(struct bv__gate *gate)
 	size_t seen_at[8] = {0}; /* 1 + place in the normal list */
 	size_t kept = 0, exposed = 0;
 
-	_Static_assert(BV_CONTROL_LIST_OUTPUTS < sizeof seen_at / sizeof seen_at[0], "one for each tag");
+	_Static_assert(BV_CONTROL_LIST_OUTPUTS < sizeof seen_at / sizeof seen_at[0],
+		       "one for each tag");
 
 	/* Kept ones move to the front of the copy, which never overtakes the one looked at. */
 	for (size_t i = 0; i < controls->count; i++) {
 		const struct bv_path path = {&top, NULL, i};
 		struct bv_host_control control = controls->items[i];
 		struct bv_host_control *first =
-			seen_at[control.tag] == 0 ? NULL : &controls->items[seen_at[control.tag] - 1];
+			seen_at[control.tag] == 0 ? NULL
+						  : &controls->items[seen_at[control.tag] - 1];
 		enum bv_code code = BV_OK;
 
 		if (control.tag == BV_CONTROL_CAPTURE)
-			code = gate_capture(gate, &path, &control.u.capture, first != NULL ? first : &control);
+			code = gate_capture(gate, &path, &control.u.capture,
+					    first != NULL ? first : &control);
 		else if (control.tag == BV_CONTROL_EXPOSE_PATH && ++exposed > BV_LIMIT_EXPOSED)
-			code = bv__refuse(gate, &path, "", "more than %d paths are shown", BV_LIMIT_EXPOSED);
+			code = bv__refuse(gate, &path, "", "more than %d paths are shown",
+					  BV_LIMIT_EXPOSED);
 		else if (control.tag == BV_CONTROL_EXPOSE_PATH)
 			code = gate_expose(gate, &path, &control.u.expose, kept);
 		else if (first != NULL)
@@ -240,13 +253,15 @@ static enum bv_code gate_budgets(struct bv__gate *gate)
 	const struct bv_path top = {NULL, "budgets", 0};
 
 	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-		const struct bv_budget_request *request = bv_budget_request_in(&gate->normal->budgets, counts[i]);
+		const struct bv_budget_request *request =
+			bv_budget_request_in(&gate->normal->budgets, counts[i]);
 		const struct bv_path path = {&top, bv_dimension_name(counts[i]), 0};
 
 		if (request != NULL && request->limit > UINT32_MAX)
-			return bv_fail_remedy(gate->err, BV_E_BUDGET_INVALID, bv__gate_where(gate, &path),
-					      "leave the limit out if none is meant",
-					      "no machine counts to %llu", (unsigned long long)request->limit);
+			return bv_fail_remedy(
+				gate->err, BV_E_BUDGET_INVALID, bv__gate_where(gate, &path),
+				"leave the limit out if none is meant", "no machine counts to %llu",
+				(unsigned long long)request->limit);
 	}
 	return BV_OK;
 }
@@ -278,7 +293,8 @@ enum bv_code bv_policy_normalise(struct bv_arena *arena, const struct bv_boundar
 
 	if (!bv_value_sort(arena, &bv_capability_type, ret_normal->capabilities.items,
 			   ret_normal->capabilities.count) ||
-	    !bv_value_sort(arena, &bv_host_control_type, ret_normal->controls.items, ret_normal->controls.count))
+	    !bv_value_sort(arena, &bv_host_control_type, ret_normal->controls.items,
+			   ret_normal->controls.count))
 		return bv__gate_memory(&gate);
 	return BV_OK;
 }

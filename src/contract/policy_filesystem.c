@@ -37,13 +37,15 @@ static enum bv_code gather(struct bv__gate *gate, enum bv_fs_access access, bool
 		const struct bv_path path = {&top, NULL, i}, fs = {&path, "Filesystem", 0};
 		const struct bv_path scope = {&fs, "scope", 0}, roots = {&scope, "roots", 0};
 
-		if (given->items[i].tag != BV_CAP_FILESYSTEM || filesystem->recursive != recursive ||
+		if (given->items[i].tag != BV_CAP_FILESYSTEM ||
+		    filesystem->recursive != recursive ||
 		    !grants_access(filesystem->access, access))
 			continue;
 		for (size_t j = 0; j < filesystem->scope.roots.count; j++) {
 			const struct bv_path root = {&roots, NULL, j};
-			enum bv_code code = bv__gate_path(gate, &root, filesystem->scope.roots.items[j],
-							  &ret_roots->items[count++]);
+			enum bv_code code =
+				bv__gate_path(gate, &root, filesystem->scope.roots.items[j],
+					      &ret_roots->items[count++]);
 
 			if (code != BV_OK)
 				return code;
@@ -51,7 +53,8 @@ static enum bv_code gather(struct bv__gate *gate, enum bv_fs_access access, bool
 	}
 	if (count > BV_LIMIT_ROOTS)
 		return bv__refuse(gate, &top, "grant a common directory instead",
-				  "%zu filesystem roots of one access, and %d is the most", count, BV_LIMIT_ROOTS);
+				  "%zu filesystem roots of one access, and %d is the most", count,
+				  BV_LIMIT_ROOTS);
 	if (!bv_str_sort(gate->arena, ret_roots->items, count))
 		return bv__gate_memory(gate);
 	for (size_t i = 0; i < count; i++)
@@ -72,9 +75,10 @@ static bool split_common(struct bv_arena *arena, struct bv_str_list *a, struct b
 	if (ret_common->items == NULL)
 		return false;
 	while (at_a < a->count || at_b < b->count) {
-		const int order = at_a == a->count   ? 1
-				  : at_b == b->count ? -1
-						     : bv_str_compare(a->items[at_a], b->items[at_b]);
+		const int order = at_a == a->count ? 1
+				  : at_b == b->count
+					  ? -1
+					  : bv_str_compare(a->items[at_a], b->items[at_b]);
 
 		if (order == 0) {
 			ret_common->items[ret_common->count++] = a->items[at_a++];
@@ -90,18 +94,20 @@ static bool split_common(struct bv_arena *arena, struct bv_str_list *a, struct b
 	return true;
 }
 
-static void keep_roots(struct bv__gate *gate, enum bv_fs_access access, bool recursive, struct bv_str_list roots)
+static void keep_roots(struct bv__gate *gate, enum bv_fs_access access, bool recursive,
+		       struct bv_str_list roots)
 {
 	struct bv_capability_list *kept = &gate->normal->capabilities;
 
 	kept->items[kept->count++] = (struct bv_capability){
 		.tag = BV_CAP_FILESYSTEM,
-		.u.filesystem = {
-			.access = access,
-			.scope = {.roots = roots},
-			.recursive = recursive,
-			.confinement = BV_FS_DECLARED_ROOTS_ONLY,
-		},
+		.u.filesystem =
+			{
+				.access = access,
+				.scope = {.roots = roots},
+				.recursive = recursive,
+				.confinement = BV_FS_DECLARED_ROOTS_ONLY,
+			},
 	};
 }
 
@@ -116,16 +122,19 @@ enum bv_code bv__gate_filesystem(struct bv__gate *gate)
 		static const enum bv_fs_access simple[] = {BV_FS_READ, BV_FS_WRITE, BV_FS_EXECUTE};
 
 		for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++) {
-			enum bv_code code = gather(gate, simple[i], recursive != 0, &roots[simple[i]]);
+			enum bv_code code =
+				gather(gate, simple[i], recursive != 0, &roots[simple[i]]);
 
 			if (code != BV_OK)
 				return code;
 		}
-		if (!split_common(gate->arena, &roots[BV_FS_READ], &roots[BV_FS_WRITE], &roots[BV_FS_READ_WRITE]))
+		if (!split_common(gate->arena, &roots[BV_FS_READ], &roots[BV_FS_WRITE],
+				  &roots[BV_FS_READ_WRITE]))
 			return bv__gate_memory(gate);
 		for (unsigned int access = 0; access < 4; access++)
 			if (roots[access].count != 0)
-				keep_roots(gate, (enum bv_fs_access)access, recursive != 0, roots[access]);
+				keep_roots(gate, (enum bv_fs_access)access, recursive != 0,
+					   roots[access]);
 	}
 	/* Confinement without a single root is a request too: nothing at all is granted. */
 	for (size_t i = 0; i < given->count; i++)
@@ -163,8 +172,8 @@ static enum bv_code gate_deny(struct bv__gate *gate, struct bv_execution_options
 	size_t unique = 0;
 
 	if (deny->count > BV_LIMIT_DENIED)
-		return bv__refuse(gate, &list, "deny a common directory instead", "more than %d denied paths",
-				  BV_LIMIT_DENIED);
+		return bv__refuse(gate, &list, "deny a common directory instead",
+				  "more than %d denied paths", BV_LIMIT_DENIED);
 	for (size_t i = 0; i < deny->count; i++) {
 		const struct bv_path path = {&list, NULL, i};
 		enum bv_code code = bv__gate_path(gate, &path, deny->items[i], &deny->items[i]);
@@ -172,7 +181,8 @@ static enum bv_code gate_deny(struct bv__gate *gate, struct bv_execution_options
 		if (code != BV_OK)
 			return code;
 		if (deny->items[i].len == 1)
-			return bv__refuse(gate, &path, "deny less", "with / denied nothing is left");
+			return bv__refuse(gate, &path, "deny less",
+					  "with / denied nothing is left");
 		if (bv__gate_grants(gate, deny->items[i]))
 			return bv__refuse(gate, &path, "drop the grant or the denial",
 					  "this path is granted and denied");
@@ -197,7 +207,8 @@ static bool is_asked_for(const struct bv__gate *gate, enum bv_requirement_kind k
 
 	for (size_t i = 0; i < gate->normal->capabilities.count; i++) {
 		requirement = (struct bv_requirement){.tag = BV_REQ_CAPABILITY,
-						      .u.capability = gate->normal->capabilities.items[i]};
+						      .u.capability =
+							      gate->normal->capabilities.items[i]};
 		if (bv_kind_of(&requirement) == kind)
 			return true;
 	}
@@ -214,7 +225,8 @@ static bool is_asked_for(const struct bv__gate *gate, enum bv_requirement_kind k
 static enum bv_code gate_minimums(struct bv__gate *gate, struct bv_execution_options *execution)
 {
 	const struct bv_path path = {&top, "minimum_for", 0};
-	const enum bv_min_guarantee general = execution->has_minimum ? execution->minimum : BV_MIN_MEDIATED;
+	const enum bv_min_guarantee general =
+		execution->has_minimum ? execution->minimum : BV_MIN_MEDIATED;
 	struct bv_kind_minimum_list *minimums = &execution->minimum_for;
 	uint32_t seen = 0;
 	size_t kept = 0;
@@ -250,14 +262,16 @@ static enum bv_code gate_streams(struct bv__gate *gate, struct bv_execution_opti
 	execution->has_stdin_source =
 		execution->has_stdin_source && execution->stdin_source.tag != BV_STDIN_EMPTY;
 	if (execution->has_terminal && execution->has_stdin_source)
-		return bv__refuse(gate, (&(struct bv_path){&top, "stdin_source", 0}), "drop one of the two",
+		return bv__refuse(gate, (&(struct bv_path){&top, "stdin_source", 0}),
+				  "drop one of the two",
 				  "standard input is to be a terminal and a relay");
 	if (!execution->has_capture_limit_bytes)
 		return BV_OK;
 	if (execution->capture_limit_bytes > BV_LIMIT_CAPTURE_BYTES)
 		return bv__refuse(gate, &limit, "forward the output instead of keeping it",
 				  "%llu bytes of each stream are to be kept, and %d is the most",
-				  (unsigned long long)execution->capture_limit_bytes, BV_LIMIT_CAPTURE_BYTES);
+				  (unsigned long long)execution->capture_limit_bytes,
+				  BV_LIMIT_CAPTURE_BYTES);
 	if (!is_asked_for(gate, BV_KIND_CAPTURE))
 		return bv__refuse(gate, &limit, "add the control CaptureStreams, or drop the limit",
 				  "a capture limit, and nothing is to be captured");
@@ -281,7 +295,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 	if (!gate->normal->has_execution)
 		return BV_OK;
 	if (execution->has_cwd)
-		code = bv__gate_path(gate, &(struct bv_path){&top, "cwd", 0}, execution->cwd, &execution->cwd);
+		code = bv__gate_path(gate, &(struct bv_path){&top, "cwd", 0}, execution->cwd,
+				     &execution->cwd);
 	if (code == BV_OK)
 		code = gate_streams(gate, execution);
 	if (code == BV_OK)
@@ -291,7 +306,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 	if (code != BV_OK)
 		return code;
 
-	execution->has_runtime = execution->has_runtime && execution->runtime != BV_RUNTIME_LIBRARIES;
+	execution->has_runtime =
+		execution->has_runtime && execution->runtime != BV_RUNTIME_LIBRARIES;
 	/* Without any namespace there is no network namespace either. */
 	if ((execution->without & NAMESPACES) != 0)
 		execution->without &= ~(uint32_t)NETNS;

@@ -20,8 +20,8 @@ const char *bv__gate_where(struct bv__gate *gate, const struct bv_path *path);
 enum bv_code bv__gate_memory(struct bv__gate *gate);
 
 #define bv__refuse(gate, path, remedy, ...)                                                        \
-	((void)bv_fail_remedy((gate)->err, BV_E_INVALID_POLICY, bv__gate_where(gate, path), remedy, \
-			      __VA_ARGS__),                                                        \
+	((void)bv_fail_remedy((gate)->err, BV_E_INVALID_POLICY, bv__gate_where(gate, path),        \
+			      remedy, __VA_ARGS__),                                                \
 	 BV_E_INVALID_POLICY)
 
 /* Not empty, no NUL. */

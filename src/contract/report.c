@@ -12,17 +12,19 @@
 static bool is_sorted(const struct bv_boundary_finding_list *findings)
 {
 	for (size_t i = 1; i < findings->count; i++)
-		if (bv_value_compare(&bv_boundary_finding_type, &findings->items[i - 1], &findings->items[i]) > 0)
+		if (bv_value_compare(&bv_boundary_finding_type, &findings->items[i - 1],
+				     &findings->items[i]) > 0)
 			return false;
 	return true;
 }
 
-static enum bv_code sort_findings(struct bv_arena *scratch, struct bv_boundary_finding_list *findings,
-				  struct bv_error *err)
+static enum bv_code sort_findings(struct bv_arena *scratch,
+				  struct bv_boundary_finding_list *findings, struct bv_error *err)
 {
 	if (!is_sorted(findings) &&
 	    !bv_value_sort(scratch, &bv_boundary_finding_type, findings->items, findings->count))
-		return bv_fail(err, BV_E_MEMORY, "findings", "no memory to sort %zu findings", findings->count);
+		return bv_fail(err, BV_E_MEMORY, "findings", "no memory to sort %zu findings",
+			       findings->count);
 	return BV_OK;
 }
 
@@ -34,11 +36,11 @@ enum bv_code bv_report_compute_hash(struct bv_arena *scratch, const struct bv_re
 	enum bv_code code = BV_OK;
 
 	if (!is_sorted(&body->findings)) {
-		sorted.findings.items =
-			bv_arena_array(scratch, body->findings.count, sizeof body->findings.items[0]);
+		sorted.findings.items = bv_arena_array(scratch, body->findings.count,
+						       sizeof body->findings.items[0]);
 		if (sorted.findings.items == NULL)
-			return bv_fail(err, BV_E_MEMORY, "findings", "no memory to sort %zu findings",
-				       body->findings.count);
+			return bv_fail(err, BV_E_MEMORY, "findings",
+				       "no memory to sort %zu findings", body->findings.count);
 		__builtin_memcpy(sorted.findings.items, body->findings.items,
 				 body->findings.count * sizeof body->findings.items[0]);
 		code = sort_findings(scratch, &sorted.findings, err);
@@ -75,27 +77,33 @@ enum bv_code bv_report_check(struct bv_arena *scratch, const struct bv_boundary_
 		return bv_fail_remedy(err, BV_E_INTEGRITY, "body.schema_version",
 				      "read it with the version of bvisor that wrote it",
 				      "a report of schema version %u, and %d is known",
-				      (unsigned int)report->body.schema_version, BV_REPORT_SCHEMA_VERSION);
+				      (unsigned int)report->body.schema_version,
+				      BV_REPORT_SCHEMA_VERSION);
 	code = bv_report_compute_hash(scratch, &report->body, &hash, err);
 	if (code != BV_OK)
 		return code;
 	if (!bv_digest_equal(&hash, &report->body_hash))
-		return bv_fail_remedy(err, BV_E_INTEGRITY, "body_hash", "do not rely on this report",
-				      "the report was altered after it was sealed: its hash does not recompute");
+		return bv_fail_remedy(
+			err, BV_E_INTEGRITY, "body_hash", "do not rely on this report",
+			"the report was altered after it was sealed: its hash does not recompute");
 	return BV_OK;
 }
 
-enum bv_code bv_report_check_plan(const struct bv_boundary_report *report, const struct bv_boundary_plan *plan,
+enum bv_code bv_report_check_plan(const struct bv_boundary_report *report,
+				  const struct bv_boundary_plan *plan,
 				  const struct bv_digest *attempt_or_null, struct bv_error *err)
 {
 	const struct bv_report_body *body = &report->body;
 
 	if (!bv_digest_equal(&body->plan_id, &plan->plan_id))
-		return bv_fail(err, BV_E_INTEGRITY, "body.plan_id", "this report is of another plan");
+		return bv_fail(err, BV_E_INTEGRITY, "body.plan_id",
+			       "this report is of another plan");
 	if (!bv_str_equal(body->backend, plan->backend))
-		return bv_fail(err, BV_E_INTEGRITY, "body.backend", "this report is of another backend than the plan");
+		return bv_fail(err, BV_E_INTEGRITY, "body.backend",
+			       "this report is of another backend than the plan");
 	if (attempt_or_null != NULL &&
 	    (!body->has_attempt || !bv_digest_equal(&body->attempt, attempt_or_null)))
-		return bv_fail(err, BV_E_INTEGRITY, "body.attempt", "this report is of another attempt");
+		return bv_fail(err, BV_E_INTEGRITY, "body.attempt",
+			       "this report is of another attempt");
 	return BV_OK;
 }

@@ -25,7 +25,8 @@ enum bv_code bv_report_check(struct bv_arena *scratch, const struct bv_boundary_
 			     struct bv_error *err);
 
 /* BV_E_INTEGRITY when the report is of another plan, or names another backend or attempt. */
-enum bv_code bv_report_check_plan(const struct bv_boundary_report *report, const struct bv_boundary_plan *plan,
+enum bv_code bv_report_check_plan(const struct bv_boundary_report *report,
+				  const struct bv_boundary_plan *plan,
 				  const struct bv_digest *attempt_or_null, struct bv_error *err);
 
 #endif

@@ -25,14 +25,16 @@ static enum bv_requirement_kind kind_of_capability(const struct bv_capability *c
 	case BV_CAP_FILESYSTEM:
 		return BV_KIND_FILESYSTEM;
 	case BV_CAP_NETWORK:
-		return capability->u.network.policy.tag == BV_NET_DENY_ALL ? BV_KIND_NETWORK_DENY_ALL
-									   : BV_KIND_NETWORK_ALLOW_LIST;
+		return capability->u.network.policy.tag == BV_NET_DENY_ALL
+			       ? BV_KIND_NETWORK_DENY_ALL
+			       : BV_KIND_NETWORK_ALLOW_LIST;
 	case BV_CAP_CHILD_SPAWN:
 		return kind_of_spawn(capability->u.spawn.policy);
 	case BV_CAP_ENVIRONMENT:
 		return BV_KIND_ENVIRONMENT;
 	case BV_CAP_INHERITED_FDS:
-		return capability->u.fds.policy.tag == BV_FDS_NONE ? BV_KIND_FDS_NONE : BV_KIND_FDS_ONLY;
+		return capability->u.fds.policy.tag == BV_FDS_NONE ? BV_KIND_FDS_NONE
+								   : BV_KIND_FDS_ONLY;
 	}
 	bv_assert(false);
 	return BV_KIND_FILESYSTEM;
@@ -123,9 +125,11 @@ struct bv_verdict bv_verdict_meet(struct bv_verdict a, struct bv_verdict b)
 	};
 }
 
-struct bv_verdict bv_verdict_ceiling(const struct bv_requirement *requirement, const struct bv_profile *profile)
+struct bv_verdict bv_verdict_ceiling(const struct bv_requirement *requirement,
+				     const struct bv_profile *profile)
 {
-	if (requirement->tag == BV_REQ_CAPABILITY && requirement->u.capability.tag == BV_CAP_FILESYSTEM &&
+	if (requirement->tag == BV_REQ_CAPABILITY &&
+	    requirement->u.capability.tag == BV_CAP_FILESYSTEM &&
 	    !requirement->u.capability.u.filesystem.recursive)
 		return (struct bv_verdict){.enforcement = BV_UNSUPPORTED};
 	return profile->ceiling[bv_kind_of(requirement)];
@@ -135,9 +139,11 @@ struct bv_str bv_evidence_text(struct bv_arena *arena, uint32_t evidence)
 {
 	struct bv_str text = bv_arena_copy(arena, BV_STR(""));
 
-	for (uint32_t claim = 0; text.data != NULL && claim < bv_evidence_claim_type.row_count; claim++)
+	for (uint32_t claim = 0; text.data != NULL && claim < bv_evidence_claim_type.row_count;
+	     claim++)
 		if ((evidence >> claim & 1) != 0)
-			text = bv_arena_format(arena, "%s%s%s", text.data, text.len == 0 ? "" : ", ",
+			text = bv_arena_format(arena, "%s%s%s", text.data,
+					       text.len == 0 ? "" : ", ",
 					       bv_name_of(&bv_evidence_claim_type, claim));
 	return text;
 }

@@ -27,7 +27,8 @@ struct bv_verdict bv_verdict_meet(struct bv_verdict a, struct bv_verdict b);
  * that does not cover what lies below it.  What a backend without `classify` answers, and where
  * one with it may start.
  */
-struct bv_verdict bv_verdict_ceiling(const struct bv_requirement *requirement, const struct bv_profile *profile);
+struct bv_verdict bv_verdict_ceiling(const struct bv_requirement *requirement,
+				     const struct bv_profile *profile);
 
 /* "TerminalOutcome, CapturedStreams"; "" for none.  data NULL when the arena is full. */
 struct bv_str bv_evidence_text(struct bv_arena *arena, uint32_t evidence);

@@ -24,7 +24,8 @@ static int compare_scalar(enum bv_scalar scalar, const void *a, const void *b)
 	case BV_SCALAR_bool:
 		return compare_unsigned(bv_load_scalar(scalar, a), bv_load_scalar(scalar, b));
 	case BV_SCALAR_i32:
-		return (*(const int32_t *)a > *(const int32_t *)b) - (*(const int32_t *)a < *(const int32_t *)b);
+		return (*(const int32_t *)a > *(const int32_t *)b) -
+		       (*(const int32_t *)a < *(const int32_t *)b);
 	case BV_SCALAR_str:
 		return bv_str_compare(*(const struct bv_str *)a, *(const struct bv_str *)b);
 	case BV_SCALAR_digest:
@@ -130,8 +131,8 @@ int bv_value_compare(const struct bv_type *type, const void *a, const void *b)
 }
 
 /* Merge sort: lists may be as long as whoever wrote them liked. */
-bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_bytes, bv_order_fn order,
-	     const void *context)
+bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_bytes,
+	     bv_order_fn order, const void *context)
 {
 	const size_t count = list.count;
 	uint8_t *from = list.items, *to = bv_arena_array(scratch, count, element_bytes);
@@ -148,11 +149,13 @@ bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_b
 
 			for (size_t at = start; at < end; at++) {
 				const bool take_left =
-					left < middle && (right == end || order(context, from + left * element_bytes,
-										from + right * element_bytes) <= 0);
+					left < middle &&
+					(right == end || order(context, from + left * element_bytes,
+							       from + right * element_bytes) <= 0);
 
 				__builtin_memcpy(to + at * element_bytes,
-						 from + (take_left ? left++ : right++) * element_bytes,
+						 from + (take_left ? left++ : right++) *
+								 element_bytes,
 						 element_bytes);
 			}
 		}
@@ -172,7 +175,8 @@ static int order_values(const void *context, const void *a, const void *b)
 
 bool bv_value_sort(struct bv_arena *scratch, const struct bv_type *type, void *items, size_t count)
 {
-	return bv_sort(scratch, (struct bv_any_list){items, count}, type->size_bytes, order_values, type);
+	return bv_sort(scratch, (struct bv_any_list){items, count}, type->size_bytes, order_values,
+		       type);
 }
 
 static int order_texts(const void *context, const void *a, const void *b)
@@ -183,12 +187,14 @@ static int order_texts(const void *context, const void *a, const void *b)
 
 bool bv_str_sort(struct bv_arena *scratch, struct bv_str *items, size_t count)
 {
-	return bv_sort(scratch, (struct bv_any_list){items, count}, sizeof *items, order_texts, NULL);
+	return bv_sort(scratch, (struct bv_any_list){items, count}, sizeof *items, order_texts,
+		       NULL);
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-static bool copy_value(struct bv_arena *arena, const struct bv_type *type, const uint8_t *from, uint8_t *to);
+static bool copy_value(struct bv_arena *arena, const struct bv_type *type, const uint8_t *from,
+		       uint8_t *to);
 
 static bool copy_text(struct bv_arena *arena, const struct bv_str *from, struct bv_str *to)
 {
@@ -196,7 +202,8 @@ static bool copy_text(struct bv_arena *arena, const struct bv_str *from, struct 
 	return to->data != NULL;
 }
 
-static bool copy_texts(struct bv_arena *arena, const struct bv_text_map *from, struct bv_text_map *to)
+static bool copy_texts(struct bv_arena *arena, const struct bv_text_map *from,
+		       struct bv_text_map *to)
 {
 	to->count = from->count;
 	to->items = bv_arena_array(arena, from->count, sizeof to->items[0]);
@@ -210,7 +217,8 @@ static bool copy_texts(struct bv_arena *arena, const struct bv_text_map *from, s
 }
 
 /* One element in memory, not counting what it points to. */
-static bool copy_element(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from, uint8_t *to)
+static bool copy_element(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from,
+			 uint8_t *to)
 {
 	if (row->type != NULL && row->shape != BV_SHAPE_SET)
 		return copy_value(arena, row->type, from, to);
@@ -220,11 +228,13 @@ static bool copy_element(struct bv_arena *arena, const struct bv_row *row, const
 	return true;
 }
 
-static bool copy_list(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from, uint8_t *to)
+static bool copy_list(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from,
+		      uint8_t *to)
 {
 	const struct bv_any_list source = bv_load_list(from);
 	const size_t element_bytes = bv_row_element_size(row);
-	const struct bv_any_list copy = {bv_arena_array(arena, source.count, element_bytes), source.count};
+	const struct bv_any_list copy = {bv_arena_array(arena, source.count, element_bytes),
+					 source.count};
 
 	if (copy.items == NULL)
 		return false;
@@ -236,7 +246,8 @@ static bool copy_list(struct bv_arena *arena, const struct bv_row *row, const ui
 	return true;
 }
 
-static bool copy_content(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from, uint8_t *to)
+static bool copy_content(struct bv_arena *arena, const struct bv_row *row, const uint8_t *from,
+			 uint8_t *to)
 {
 	from += row->offset;
 	to += row->offset;
@@ -253,20 +264,23 @@ static bool copy_content(struct bv_arena *arena, const struct bv_row *row, const
 	case BV_SHAPE_ENUMS:
 		return copy_list(arena, row, from, to);
 	case BV_SHAPE_TEXTS:
-		return copy_texts(arena, (const struct bv_text_map *)from, (struct bv_text_map *)to);
+		return copy_texts(arena, (const struct bv_text_map *)from,
+				  (struct bv_text_map *)to);
 	}
 	bv_assert(false);
 	return false;
 }
 
-static bool copy_value(struct bv_arena *arena, const struct bv_type *type, const uint8_t *from, uint8_t *to)
+static bool copy_value(struct bv_arena *arena, const struct bv_type *type, const uint8_t *from,
+		       uint8_t *to)
 {
 	if (type->form == BV_FORM_ENUM || type->form == BV_FORM_UNION) {
 		const uint32_t tag = bv_load_u32(from);
 
 		bv_assert(tag < type->row_count);
 		bv_store_u32(to, tag);
-		return type->form == BV_FORM_ENUM || copy_content(arena, &type->rows[tag], from, to);
+		return type->form == BV_FORM_ENUM ||
+		       copy_content(arena, &type->rows[tag], from, to);
 	}
 	for (size_t i = 0; i < type->row_count; i++) {
 		const struct bv_row *row = &type->rows[i];
@@ -296,10 +310,11 @@ struct check {
 	struct bv_error *err;
 };
 
-static enum bv_code check_value(const struct check *check, const struct bv_type *type, const uint8_t *value,
-				const struct bv_path *path);
+static enum bv_code check_value(const struct check *check, const struct bv_type *type,
+				const uint8_t *value, const struct bv_path *path);
 
-static enum bv_code check_fails(const struct check *check, const struct bv_path *path, const char *what)
+static enum bv_code check_fails(const struct check *check, const struct bv_path *path,
+				const char *what)
 {
 	char where[BV_WHERE_SIZE];
 
@@ -307,7 +322,8 @@ static enum bv_code check_fails(const struct check *check, const struct bv_path 
 	return bv_fail(check->err, check->code, where, "%s", what);
 }
 
-static enum bv_code check_text(const struct check *check, struct bv_str text, const struct bv_path *path)
+static enum bv_code check_text(const struct check *check, struct bv_str text,
+			       const struct bv_path *path)
 {
 	if ((uint64_t)text.len > UINT32_MAX || (text.len != 0 && text.data == NULL))
 		return check_fails(check, path, "this is no text");
@@ -326,13 +342,14 @@ static enum bv_code check_texts(const struct check *check, const struct bv_text_
 		if (code != BV_OK)
 			return code;
 		if (i != 0 && bv_str_compare(map->items[i - 1].key, map->items[i].key) >= 0)
-			return check_fails(check, &step, "this key is out of order, or there twice");
+			return check_fails(check, &step,
+					   "this key is out of order, or there twice");
 	}
 	return BV_OK;
 }
 
-static enum bv_code check_list(const struct check *check, const struct bv_row *row, const uint8_t *memory,
-			       const struct bv_path *path)
+static enum bv_code check_list(const struct check *check, const struct bv_row *row,
+			       const uint8_t *memory, const struct bv_path *path)
 {
 	const struct bv_any_list list = bv_load_list(memory);
 	const size_t element_bytes = bv_row_element_size(row);
@@ -347,13 +364,14 @@ static enum bv_code check_list(const struct check *check, const struct bv_row *r
 		if (row->shape != BV_SHAPE_SCALARS)
 			code = check_value(check, row->type, element, &step);
 		else if (row->scalar == BV_SCALAR_str)
-			code = check_text(check, *(const struct bv_str *)(const void *)element, &step);
+			code = check_text(check, *(const struct bv_str *)(const void *)element,
+					  &step);
 	}
 	return code;
 }
 
-static enum bv_code check_content(const struct check *check, const struct bv_row *row, const uint8_t *value,
-				  const struct bv_path *up)
+static enum bv_code check_content(const struct check *check, const struct bv_row *row,
+				  const uint8_t *value, const struct bv_path *up)
 {
 	const struct bv_path path = {up, row->wire, 0};
 	const void *memory = value + row->offset;
@@ -362,8 +380,9 @@ static enum bv_code check_content(const struct check *check, const struct bv_row
 	case BV_SHAPE_UNIT:
 		return BV_OK;
 	case BV_SHAPE_SCALAR:
-		return row->scalar == BV_SCALAR_str ? check_text(check, *(const struct bv_str *)memory, &path)
-						    : BV_OK;
+		return row->scalar == BV_SCALAR_str
+			       ? check_text(check, *(const struct bv_str *)memory, &path)
+			       : BV_OK;
 	case BV_SHAPE_ENUM:
 	case BV_SHAPE_NEST:
 		return check_value(check, row->type, memory, &path);
@@ -382,8 +401,8 @@ static enum bv_code check_content(const struct check *check, const struct bv_row
 	return BV_E_ARGUMENT;
 }
 
-static enum bv_code check_value(const struct check *check, const struct bv_type *type, const uint8_t *value,
-				const struct bv_path *path)
+static enum bv_code check_value(const struct check *check, const struct bv_type *type,
+				const uint8_t *value, const struct bv_path *path)
 {
 	enum bv_code code = BV_OK;
 
@@ -392,8 +411,9 @@ static enum bv_code check_value(const struct check *check, const struct bv_type 
 
 		if (tag >= type->row_count)
 			return check_fails(check, path, "this is none of the known names");
-		return type->form == BV_FORM_ENUM ? BV_OK
-						  : check_content(check, &type->rows[tag], value, path);
+		return type->form == BV_FORM_ENUM
+			       ? BV_OK
+			       : check_content(check, &type->rows[tag], value, path);
 	}
 	for (size_t i = 0; code == BV_OK && i < type->row_count; i++)
 		if (bv_row_present(&type->rows[i], value))

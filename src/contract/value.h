@@ -19,8 +19,8 @@ int bv_value_compare(const struct bv_type *type, const void *a, const void *b);
  * small; then nothing was moved.
  */
 typedef int (*bv_order_fn)(const void *context, const void *a, const void *b);
-bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_bytes, bv_order_fn order,
-	     const void *context);
+bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_bytes,
+	     bv_order_fn order, const void *context);
 bool bv_value_sort(struct bv_arena *scratch, const struct bv_type *type, void *items, size_t count);
 bool bv_str_sort(struct bv_arena *scratch, struct bv_str *items, size_t count);
 

@@ -377,17 +377,25 @@ static enum bv_code compare_facts(const struct bv_text_map *before, const struct
 {
 	const struct bv_str nothing = {"", 0};
 
-	for (size_t i = 0; i < before->count || i < after->count; i++) {
-		const struct bv_text_pair *old = i < before->count ? &before->items[i] : NULL;
-		const struct bv_text_pair *new = i < after->count ? &after->items[i] : NULL;
+	const size_t common = before->count < after->count ? before->count : after->count;
 
-		if (new == NULL || (old != NULL && bv_str_compare(old->key, new->key) < 0))
+	for (size_t i = 0; i < common; i++) {
+		const struct bv_text_pair *old = &before->items[i], *new = &after->items[i];
+		const int order = bv_str_compare(old->key, new->key);
+
+		if (order < 0)
 			return refuse_fact(err, old->key, "is gone", old->value, nothing);
-		if (old == NULL || bv_str_compare(old->key, new->key) > 0)
+		if (order > 0)
 			return refuse_fact(err, new->key, "is new", nothing, new->value);
 		if (!bv_str_equal(old->value, new->value))
 			return refuse_fact(err, old->key, "is another", old->value, new->value);
 	}
+	if (before->count > common)
+		return refuse_fact(err, before->items[common].key, "is gone",
+				   before->items[common].value, nothing);
+	if (after->count > common)
+		return refuse_fact(err, after->items[common].key, "is new", nothing,
+				   after->items[common].value);
 	return BV_OK;
 }
 

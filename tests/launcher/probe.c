@@ -14,10 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,12 +149,70 @@ static void do_exists(char **args)
 	result("exists", lstat(args[0], &seen) != 0);
 }
 
-/* A character device, /dev/null's numbers; then a fifo, for the control. */
+/*
+ * A character device, /dev/null's numbers; the device 0:0, which needs no capability, so that only
+ * Landlock can deny it; then a fifo, for the control.
+ */
 static void do_mknod(char **args)
 {
 	result("mknod-char", mknod(args[0], S_IFCHR | 0644, makedev(1, 3)) != 0);
 	unlink(args[0]);
+	result("mknod-whiteout", mknod(args[0], S_IFCHR | 0644, makedev(0, 0)) != 0);
+	unlink(args[0]);
 	result("mknod-fifo", mknod(args[0], S_IFIFO | 0644, 0) != 0);
+}
+
+/*
+ * Every change of a directory there is, below `args[0]`, which has a file "f", an empty directory
+ * "d" and a directory "e".  One character each: 0 done, A denied with EACCES, X with EXDEV, ? else.
+ */
+static void do_changes(char **args)
+{
+	static const struct sockaddr_un shape = {.sun_family = AF_UNIX};
+	struct sockaddr_un name = shape;
+	char letters[16];
+	size_t count = 0;
+	int results[10], errors[10];
+
+	if (chdir(args[0]) != 0)
+		exit(9);
+	strcpy(name.sun_path, "sock");
+#define CHANGE(call)                                                                               \
+	do {                                                                                       \
+		results[count] = (call);                                                           \
+		errors[count++] = errno;                                                           \
+	} while (0)
+	CHANGE(truncate("f", 0));
+	CHANGE(mkdir("new-directory", 0755));
+	CHANGE(symlink("f", "new-link"));
+	CHANGE(mkfifo("new-fifo", 0644));
+	CHANGE(bind(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), (const struct sockaddr *)&name,
+		    sizeof(name)));
+	CHANGE(link("f", "e/new-name"));
+	CHANGE(rename("f", "e/f"));
+	CHANGE(creat("new-file", 0644) < 0 ? -1 : 0);
+	CHANGE(unlink("g"));
+	CHANGE(rmdir("d"));
+#undef CHANGE
+	for (size_t i = 0; i < count; i++)
+		letters[i] = results[i] == 0	   ? '0'
+			     : errors[i] == EACCES ? 'A'
+			     : errors[i] == EXDEV  ? 'X'
+						   : '?';
+	letters[count] = '\0';
+	printf("changes:%s\n", letters);
+	fflush(stdout);
+}
+
+/* TCGETS, which every device but a terminal answers with ENOTTY. */
+static void do_ioctl(char **args)
+{
+	char space[256];
+	int fd = open(args[0], O_RDONLY | O_CLOEXEC);
+
+	result("ioctl-open", fd < 0);
+	result("ioctl", ioctl(fd, 0x5401, space) != 0);
+	close(fd);
 }
 
 static void do_link(char **args)
@@ -308,6 +369,8 @@ static const struct {
 	{"say", 2, do_say},
 	{"exists", 1, do_exists},
 	{"mknod", 1, do_mknod},
+	{"changes", 1, do_changes},
+	{"ioctl", 1, do_ioctl},
 	{"link", 1, do_link},
 	{"sleep", 1, do_sleep},
 	{"exit", 1, do_exit},

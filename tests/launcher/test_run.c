@@ -341,6 +341,29 @@ TEST(a_step_that_fails_is_named_and_ends_the_launch)
 	}
 }
 
+TEST(a_child_that_is_killed_on_the_way_did_not_execute)
+{
+	static const int calls[] = {SYS_setsid, SYS_capset, SYS_execveat};
+	static char rule[32];
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		snprintf(rule, sizeof(rule), "kill:%d", calls[i]);
+		launch_init(&launch);
+		launch_wrap(&launch, rule, NULL);
+		run_and_clear();
+		EXPECT_INT(outcome_terminals(&outcome), 1);
+		EXPECT_STR(outcome.out, "");
+		if (calls[i] == SYS_execveat) {
+			/* Between the word and the deed nobody can tell; the signal is told. */
+			EXPECT(outcome_has_line(&outcome, "# exit=signal:31"));
+			continue;
+		}
+		EXPECT_INT(outcome_exit(&outcome), 4);
+		EXPECT_STR(outcome_last_line(&outcome), "SetupFaulted");
+		EXPECT(outcome_has_text(&outcome, "# child signal=31\n# child errno=-1\n"));
+	}
+}
+
 TEST(without_clone3_clone_does)
 {
 	launch_init(&launch);
@@ -452,6 +475,71 @@ TEST(when_the_launcher_is_killed_the_workload_goes_too)
 	launch_finish(&running, &outcome);
 	/* A host that knows only states must not take this for success. */
 	EXPECT_INT(outcome_terminals(&outcome), 0);
+	launch_clear(&launch);
+}
+
+/* ---- secrets --------------------------------------------------------------------------------------------- */
+
+static const char private_value[] = "hunter2-in-the-launcher";
+
+/* Whether any readable memory of the process holds the text. */
+static bool memory_holds(pid_t pid, const char *text)
+{
+	static char data[1 << 20];
+	char path[64], line[512];
+	FILE *maps;
+	int memory;
+	bool found = false;
+	size_t looked_at = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	maps = fopen(path, "re");
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	memory = open(path, O_RDONLY | O_CLOEXEC);
+	EXPECT(maps != NULL && memory >= 0);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long from, to;
+
+		if (sscanf(line, "%lx-%lx r", &from, &to) != 2 || to - from > sizeof(data))
+			continue;
+		if (pread(memory, data, to - from, (off_t)from) != (ssize_t)(to - from))
+			continue; /* [vvar] */
+		looked_at++;
+		if (memmem(data, to - from, text, strlen(text)) != NULL)
+			found = true;
+	}
+	fclose(maps);
+	close(memory);
+	EXPECT(looked_at >= 3);
+	return found;
+}
+
+TEST(the_launcher_forgets_the_plan_once_it_was_carried_out)
+{
+	struct running running;
+	struct stat seen;
+	char path[64];
+
+	launch_init(&launch);
+	launch_env(&launch, "PASSWORD", private_value);
+	launch_args(&launch, "sleep", "500", "env", NULL);
+	launch_start(&launch, &running, &outcome);
+	launch_await(&running, &outcome, "# exec=confirmed");
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)running.pid);
+	EXPECT(stat(path, &seen) == 0);
+	/* Not the user's, who therefore cannot read it: the launcher is not dumpable. */
+	EXPECT_UINT(seen.st_uid, 0);
+	if (geteuid() == 0) {
+		/* It may still be on its way from the note to the wiping. */
+		for (int i = 0; i < 50 && memory_holds(running.pid, private_value); i++)
+			usleep(2000);
+		EXPECT(!memory_holds(running.pid, private_value));
+		/* The search can find: the workload has it. */
+		EXPECT(memory_holds(outcome_child(&outcome), private_value));
+	}
+	launch_finish(&running, &outcome);
+	expect_success(&outcome);
+	EXPECT(outcome_out_has(&outcome, private_value));
 	launch_clear(&launch);
 }
 

@@ -3,10 +3,10 @@
  * Starts the launcher on a worse machine: each argument takes something away, the last one is the
  * program.
  *
- *     wrap syscall:435:38 ro-proc many-tasks nofile:64 PROGRAM
+ *     wrap syscall:435:38 kill:112 ro-proc many-tasks PROGRAM
  *
- * syscall:N:E answers system call N with errno E; ro-proc makes /proc read-only; many-tasks makes
- * /proc/self/task list many; nofile:N lowers the limit of descriptors.
+ * syscall:N:E answers system call N with errno E; kill:N kills who calls it; ro-proc makes /proc read-only; many-tasks makes
+ * /proc/self/task list many.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static void die(const char *what)
@@ -78,12 +77,12 @@ static void list_many_tasks(void)
 		die("bind over /proc/self/task");
 }
 
-static void deny_syscall(unsigned int number, unsigned int error)
+static void answer_syscall(unsigned int number, unsigned int action)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, action),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog program = {4, code};
@@ -99,12 +98,9 @@ int main(int argc, char **argv)
 		unsigned int a, b;
 
 		if (sscanf(argv[i], "syscall:%u:%u", &a, &b) == 2) {
-			deny_syscall(a, b);
-		} else if (sscanf(argv[i], "nofile:%u", &a) == 1) {
-			const struct rlimit limit = {a, a};
-
-			if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-				die("setrlimit");
+			answer_syscall(a, SECCOMP_RET_ERRNO | b);
+		} else if (sscanf(argv[i], "kill:%u", &a) == 1) {
+			answer_syscall(a, SECCOMP_RET_KILL_PROCESS);
 		} else if (strcmp(argv[i], "ro-proc") == 0) {
 			make_proc_read_only();
 		} else if (strcmp(argv[i], "many-tasks") == 0) {

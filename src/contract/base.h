@@ -13,6 +13,13 @@
 
 #include <bvisor/error.h>
 
+/* Ours is the formatter, so what a platform's own printf may lack does not matter. */
+#if defined(__MINGW32__)
+#define BV_FORMAT(format_index, first) __attribute__((format(gnu_printf, format_index, first)))
+#else
+#define BV_FORMAT(format_index, first) __attribute__((format(printf, format_index, first)))
+#endif
+
 /* UTF-8 text of known length, not NUL-terminated unless a function says so; borrowed. */
 struct bv_str {
 	const char *data;
@@ -64,8 +71,7 @@ void *bv_arena_array(struct bv_arena *arena, size_t count, size_t element_bytes)
 struct bv_str bv_arena_copy(struct bv_arena *arena, struct bv_str text);
 
 /* printf into the arena: %s %.*s %d %u %zu %llu %llx %c %% only; NUL-terminated. */
-struct bv_str bv_arena_format(struct bv_arena *arena, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+struct bv_str bv_arena_format(struct bv_arena *arena, const char *format, ...) BV_FORMAT(2, 3);
 
 struct bv_str bv_str_from(const char *text);
 bool bv_str_equal(struct bv_str a, struct bv_str b);
@@ -97,10 +103,9 @@ bool bv_mul(uint64_t a, uint64_t b, uint64_t *ret);
  * as bv_arena_format; control bytes become '?'.  bv_fail_remedy adds how to mend it.
  */
 enum bv_code bv_fail(struct bv_error *err, enum bv_code code, const char *where, const char *format,
-		     ...) __attribute__((format(printf, 4, 5)));
+		     ...) BV_FORMAT(4, 5);
 enum bv_code bv_fail_remedy(struct bv_error *err, enum bv_code code, const char *where,
-			    const char *remedy, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+			    const char *remedy, const char *format, ...) BV_FORMAT(5, 6);
 
 /* What we promise ourselves.  Stays on in releases: a boundary that is wrong must not run. */
 #define bv_assert(condition) ((condition) ? (void)0 : __builtin_trap())

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/probe.h"
 #include "launcher/v1.h"
 #include "linux/sys.h"
 
@@ -219,12 +220,14 @@ static int boot_lines(struct bv_launcher *launcher)
 	return bv_launcher_v1(launcher, &transcript);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const char no_channel[] = "bvisor-linux-launcher: no usable control channel fd\n";
 	struct bv_launcher launcher = {
 		.control_fd = -1, .plan_fd = -1, .error_fd = -1, .error_read_fd = -1};
 
+	if (argc == 2 && strcmp(argv[1], "--probe") == 0)
+		return bv_launcher_probe();
 	if (!adopt_control(&launcher)) {
 		/* The only words ever for standard error; there is nowhere else to say it. */
 		ssize_t said = write(STDERR_FILENO, no_channel, sizeof(no_channel) - 1);

@@ -57,6 +57,7 @@ struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 		.netns = bv__fact_holds(snapshot, BV_FACT_NETNS) && !(without & 1u << BV_LAYER_NETWORK_NAMESPACE),
 		.landlock = bv__fact_holds(snapshot, BV_FACT_LANDLOCK) && !(without & 1u << BV_LAYER_LANDLOCK),
 		.notify = bv__fact_holds(snapshot, BV_FACT_SECCOMP_NOTIFY),
+		.attest = bv__fact_holds(snapshot, BV_FACT_ATTEST),
 		.root = bv__fact_number(snapshot, BV_FACT_UID) == 0,
 		.idmap = bv__fact_holds(snapshot, BV_FACT_IDMAP),
 	};

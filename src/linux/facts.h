@@ -15,6 +15,7 @@
 	X(BV_FACT_APPARMOR, "apparmor", BV_FACT_READ)                                              \
 	X(BV_FACT_APPARMOR_USERNS, "apparmor_restrict_unprivileged_userns", BV_FACT_READ)          \
 	X(BV_FACT_ARCH, "arch", BV_FACT_READ)                                                      \
+	X(BV_FACT_ATTEST, "attest", BV_FACT_TRIED)                                                 \
 	X(BV_FACT_CLONE3, "clone3", BV_FACT_TRIED)                                                 \
 	X(BV_FACT_CLOSE_RANGE, "close_range", BV_FACT_TRIED)                                       \
 	X(BV_FACT_GID, "gid", BV_FACT_READ)                                                        \
@@ -72,6 +73,7 @@ struct bv_layers {
 	bool netns;
 	bool landlock;
 	bool notify; /* denials are told to the launcher */
+	bool attest; /* the host can look at the workload before it runs */
 	int landlock_abi;
 	bool root; /* the caller is user 0 */
 	bool idmap;

@@ -69,7 +69,7 @@ static struct excuse no_namespaces(const struct bv_profile_snapshot *snapshot,
 static void common_cells(const struct bv_layers *layers, struct bv_profile *profile)
 {
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
-	const uint32_t attested = CLAIM(MECHANISM_ATTESTATION);
+	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
 	cell(profile, BV_KIND_LAUNCH, BV_ENFORCED, "launcher", CLAIM(TERMINAL_OUTCOME) | CLAIM(RESOURCE_USAGE));
 	cell(profile, BV_KIND_CAPTURE, BV_ENFORCED, "relay_pipe", CLAIM(CAPTURED_STREAMS));
@@ -93,7 +93,7 @@ static void common_cells(const struct bv_layers *layers, struct bv_profile *prof
 static void namespace_cells(const struct bv_layers *layers, struct bv_profile *profile)
 {
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
-	const uint32_t attested = CLAIM(MECHANISM_ATTESTATION);
+	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
 	cell(profile, BV_KIND_FILESYSTEM, BV_ENFORCED, layers->landlock ? "private_root+landlock" : "private_root",
 	     attested);

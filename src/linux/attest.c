@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* attest.c - reads back from the kernel what the launcher says it installed. */
+#include "attest.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	FILE_MAX = 256 << 10, /* a mountinfo of 160 grants with submounts; longer ones are not judged */
+	EVIDENCE_MAX = 16,
+	LAYERS_MAX = 8,
+};
+
+struct attest {
+	struct bv_arena *arena;
+	const struct bv_lowered *lowered;
+	int dir; /* /proc/<pid> */
+	struct bv_attestation_list *list;
+	struct bv_error *err;
+	enum bv_code code;
+};
+
+/* A whole file of /proc/<pid>, in the arena; data NULL when it cannot be read. */
+static struct bv_str read_proc(struct bv_arena *arena, int dir, const char *name)
+{
+	size_t capacity = 4096, used = 0;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	char *text = fd >= 0 ? bv_arena_alloc(arena, capacity) : NULL;
+
+	while (text != NULL) {
+		ssize_t got = read(fd, text + used, capacity - used);
+		char *larger;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			if (got < 0)
+				text = NULL;
+			break;
+		}
+		used += (size_t)got;
+		if (used < capacity)
+			continue;
+		capacity *= 2;
+		larger = capacity <= FILE_MAX ? bv_arena_alloc(arena, capacity) : NULL;
+		if (larger != NULL)
+			memcpy(larger, text, used);
+		text = larger;
+	}
+	if (fd >= 0)
+		close(fd);
+	return (struct bv_str){text, text != NULL ? used : 0};
+}
+
+/* ---- one layer's result ---------------------------------------------------------------------------- */
+
+static struct bv_attestation *begin(struct attest *attest, const char *layer)
+{
+	struct bv_attestation *attestation = &attest->list->items[attest->list->count];
+
+	bv_assert(attest->list->count < LAYERS_MAX);
+	attest->list->count++;
+	*attestation = (struct bv_attestation){.layer = bv_str_from(layer), .holds = true};
+	attestation->evidence.items = bv_arena_array(attest->arena, EVIDENCE_MAX, sizeof(struct bv_text_pair));
+	return attestation;
+}
+
+/* Evidence is a map: inserted in key order. */
+static void add(struct bv_attestation *attestation, const char *key, struct bv_str value)
+{
+	struct bv_text_map *map = &attestation->evidence;
+	size_t at = map->count;
+
+	if (map->items == NULL || map->count == EVIDENCE_MAX || value.data == NULL)
+		return;
+	while (at > 0 && bv_str_compare(map->items[at - 1].key, bv_str_from(key)) > 0) {
+		map->items[at] = map->items[at - 1];
+		at--;
+	}
+	map->items[at] = (struct bv_text_pair){bv_str_from(key), value};
+	map->count++;
+}
+
+static void broken(struct attest *attest, struct bv_attestation *attestation, const char *what)
+{
+	attestation->holds = false;
+	if (attest->code != BV_OK)
+		return;
+	attest->code = bv_fail(attest->err, BV_E_LAUNCHER, "attestation", "the layer '%.*s' is not as planned: %s",
+			       (int)attestation->layer.len, attestation->layer.data, what);
+}
+
+/* ---- privileges -------------------------------------------------------------------------------------- */
+
+struct bv_str bv__status_field(struct bv_str status, const char *name)
+{
+	const size_t name_len = strlen(name);
+	size_t at = 0;
+
+	while (at < status.len) {
+		const char *line = status.data + at;
+		const char *end = memchr(line, '\n', status.len - at);
+		const size_t line_len = end != NULL ? (size_t)(end - line) : status.len - at;
+
+		if (line_len > name_len && memcmp(line, name, name_len) == 0 && line[name_len] == ':') {
+			struct bv_str value = {line + name_len + 1, line_len - name_len - 1};
+
+			while (value.len > 0 && (value.data[0] == '\t' || value.data[0] == ' ')) {
+				value.data++;
+				value.len--;
+			}
+			while (value.len > 0 && value.data[value.len - 1] == ' ')
+				value.len--;
+			return value;
+		}
+		at += line_len + 1;
+	}
+	return (struct bv_str){"", 0};
+}
+
+static bool all_zero(struct bv_str hex)
+{
+	for (size_t i = 0; i < hex.len; i++) {
+		if (hex.data[i] != '0')
+			return false;
+	}
+	return hex.len > 0;
+}
+
+/* "1000\t1000\t1000\t1000": real, effective, saved and file system id are all the planned one. */
+static bool all_are(struct bv_str ids, uint32_t wanted)
+{
+	char text[64];
+	int count = 0;
+
+	if (ids.len >= sizeof(text))
+		return false;
+	memcpy(text, ids.data, ids.len);
+	text[ids.len] = '\0';
+	for (char *next = text, *end; *next != '\0'; next = end) {
+		const unsigned long id = strtoul(next, &end, 10);
+
+		if (end == next || id != wanted)
+			return false;
+		count++;
+	}
+	return count == 4;
+}
+
+static void attest_privileges(struct attest *attest)
+{
+	static const char *const names[] = {"NoNewPrivs", "CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd",
+					    "Uid", "Gid", "Groups"};
+	const struct bv_launch_work *work = &attest->lowered->body.work;
+	struct bv_attestation *attestation = begin(attest, "privileges");
+	const struct bv_str status = read_proc(attest->arena, attest->dir, "status");
+	uint32_t uid = geteuid(), gid = getegid();
+
+	if (work->has_namespaces) {
+		uid = work->namespaces.uid_outside;
+		gid = work->namespaces.gid_outside;
+	} else if (work->has_drop_to_uid) {
+		uid = work->drop_to_uid;
+		gid = work->drop_to_gid;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		add(attestation, names[i], bv_arena_copy(attest->arena, bv__status_field(status, names[i])));
+	if (!bv_str_is(bv__status_field(status, "NoNewPrivs"), "1"))
+		broken(attest, attestation, "new privileges can be gained");
+	for (size_t i = 1; i <= 4; i++) {
+		if (!all_zero(bv__status_field(status, names[i])))
+			broken(attest, attestation, "capabilities are left");
+	}
+	/* Without a namespace of its own an ordinary user cannot empty the bounding set; with no
+	 * capability and no way to gain one it bounds nothing. */
+	if ((work->has_namespaces || attest->lowered->layers.root) &&
+	    !all_zero(bv__status_field(status, "CapBnd")))
+		broken(attest, attestation, "capabilities could be gained");
+	if (uid == 0 || !all_are(bv__status_field(status, "Uid"), uid))
+		broken(attest, attestation, "it runs as another user");
+	if (gid == 0 || !all_are(bv__status_field(status, "Gid"), gid))
+		broken(attest, attestation, "it runs as another group");
+	if (attest->lowered->layers.root && bv__status_field(status, "Groups").len > 0)
+		broken(attest, attestation, "groups of the host's user 0 are left");
+}
+
+/* ---- namespaces ---------------------------------------------------------------------------------------- */
+
+static void attest_namespaces(struct attest *attest)
+{
+	static const char *const names[] = {"cgroup", "ipc", "mnt", "pid", "user", "uts", "net"};
+	const struct bv_launch_work *work = &attest->lowered->body.work;
+	struct bv_attestation *attestation;
+
+	if (!work->has_namespaces)
+		return;
+	attestation = begin(attest, "namespaces");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[32], own[32];
+		struct stat theirs, ours;
+
+		if (strcmp(names[i], "net") == 0 && !work->namespaces.network)
+			continue;
+		(void)snprintf(path, sizeof(path), "ns/%s", names[i]);
+		(void)snprintf(own, sizeof(own), "/proc/self/ns/%s", names[i]);
+		if (fstatat(attest->dir, path, &theirs, 0) != 0 || stat(own, &ours) != 0) {
+			broken(attest, attestation, "a namespace cannot be looked at");
+			continue;
+		}
+		add(attestation, names[i],
+		    bv_arena_format(attest->arena, "%llu", (unsigned long long)theirs.st_ino));
+		if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev)
+			broken(attest, attestation, "it shares a namespace with the host");
+	}
+}
+
+/* ---- the private root ------------------------------------------------------------------------------------ */
+
+struct mount_line {
+	struct bv_str point;   /* unescaped */
+	struct bv_str options; /* of the mount, not of its file system */
+};
+
+static bool next_word(struct bv_str *line, struct bv_str *ret_word)
+{
+	size_t len = 0;
+
+	while (len < line->len && line->data[len] != ' ')
+		len++;
+	*ret_word = (struct bv_str){line->data, len};
+	line->data += len < line->len ? len + 1 : len;
+	line->len -= len < line->len ? len + 1 : len;
+	return len > 0;
+}
+
+/* "\040" is how the kernel writes a blank in a path. */
+static struct bv_str unescape(struct bv_arena *arena, struct bv_str text)
+{
+	char *out = bv_arena_alloc(arena, text.len + 1);
+	size_t len = 0;
+
+	if (out == NULL)
+		return (struct bv_str){NULL, 0};
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '\\' && i + 3 < text.len) {
+			out[len++] = (char)((text.data[i + 1] - '0') << 6 | (text.data[i + 2] - '0') << 3 |
+					    (text.data[i + 3] - '0'));
+			i += 3;
+		} else {
+			out[len++] = text.data[i];
+		}
+	}
+	return (struct bv_str){out, len};
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue" */
+static bool parse_mount(struct bv_arena *arena, struct bv_str line, struct mount_line *ret_mount)
+{
+	struct bv_str word;
+
+	for (int i = 0; i < 4; i++) {
+		if (!next_word(&line, &word))
+			return false;
+	}
+	if (!next_word(&line, &word))
+		return false;
+	ret_mount->point = unescape(arena, word);
+	return ret_mount->point.data != NULL && next_word(&line, &ret_mount->options);
+}
+
+static bool has_option(struct bv_str options, const char *wanted)
+{
+	const size_t wanted_len = strlen(wanted);
+	size_t at = 0;
+
+	while (at < options.len) {
+		const char *comma = memchr(options.data + at, ',', options.len - at);
+		const size_t len = comma != NULL ? (size_t)(comma - options.data) - at : options.len - at;
+
+		if (len == wanted_len && memcmp(options.data + at, wanted, len) == 0)
+			return true;
+		at += len + 1;
+	}
+	return false;
+}
+
+static bool covers(struct bv_str root, struct bv_str path)
+{
+	return path.len >= root.len && memcmp(path.data, root.data, root.len) == 0 &&
+	       (path.len == root.len || path.data[root.len] == '/');
+}
+
+static const char *judge_mount(const struct mount_line *line, const struct bv_launch_root *root, bool *seen)
+{
+	const struct bv_launch_mount *planned = NULL;
+
+	if (!has_option(line->options, "nosuid"))
+		return "a mount honours set-user-id programs";
+	for (size_t i = 0; i < root->masked.count; i++) {
+		if (bv_str_equal(root->masked.items[i], line->point))
+			return has_option(line->options, "ro") ? NULL : "a denied path is not covered";
+	}
+	/* The innermost planned mount the line belongs to: its own, or a submount it brought along. */
+	for (size_t i = 0; i < root->mounts.count; i++) {
+		if (!covers(root->mounts.items[i].dest, line->point))
+			continue;
+		planned = &root->mounts.items[i];
+		if (bv_str_equal(planned->dest, line->point))
+			seen[i] = true;
+	}
+	if (planned == NULL) {
+		if (bv_str_is(line->point, "/"))
+			return has_option(line->options, "ro") ? NULL : "the private root is writable";
+		return bv_str_is(line->point, "/tmp") || bv_str_is(line->point, "/proc") ? NULL
+										: "a mount nobody planned is there";
+	}
+	if (!planned->writable && !has_option(line->options, "ro"))
+		return "a read-only grant is writable";
+	if (!planned->executable && !has_option(line->options, "noexec"))
+		return "files of a grant can be executed that must not be";
+	if (!planned->node && !has_option(line->options, "nodev"))
+		return "device nodes of a grant can be opened";
+	return NULL;
+}
+
+const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo, const struct bv_launch_root *root,
+			     size_t *ret_count)
+{
+	bool *seen = bv_arena_array(arena, root->mounts.count + 1, sizeof(*seen));
+	size_t at = 0;
+
+	*ret_count = 0;
+	if (seen == NULL)
+		return "no memory to look";
+	while (at < mountinfo.len) {
+		const char *end = memchr(mountinfo.data + at, '\n', mountinfo.len - at);
+		const size_t len = end != NULL ? (size_t)(end - mountinfo.data) - at : mountinfo.len - at;
+		struct mount_line line;
+		const char *wrong;
+
+		if (!parse_mount(arena, (struct bv_str){mountinfo.data + at, len}, &line))
+			return "its mounts cannot be read";
+		wrong = judge_mount(&line, root, seen);
+		if (wrong != NULL)
+			return wrong;
+		++*ret_count;
+		at += len + 1;
+	}
+	for (size_t i = 0; i < root->mounts.count; i++) {
+		if (!seen[i])
+			return "a planned mount is missing";
+	}
+	return *ret_count > 0 ? NULL : "its mounts cannot be read";
+}
+
+static void attest_root(struct attest *attest)
+{
+	const struct bv_launch_work *work = &attest->lowered->body.work;
+	struct bv_attestation *attestation;
+	const char *wrong;
+	size_t count;
+
+	if (!work->has_root)
+		return;
+	attestation = begin(attest, "root");
+	wrong = bv__mounts_wrong(attest->arena, read_proc(attest->arena, attest->dir, "mountinfo"), &work->root, &count);
+	add(attestation, "mounts", bv_arena_format(attest->arena, "%zu", count));
+	if (wrong != NULL)
+		broken(attest, attestation, wrong);
+}
+
+/* ---- descriptors --------------------------------------------------------------------------------------------- */
+
+/* Whether descriptor `name` of the process goes away at exec. */
+static bool is_cloexec(const struct attest *attest, const char *name)
+{
+	char path[300], text[256];
+	const char *flags;
+	ssize_t got;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "fdinfo/%s", name);
+	fd = openat(attest->dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	flags = strstr(text, "flags:");
+	return flags != NULL && (strtoul(flags + 6, NULL, 8) & O_CLOEXEC) != 0;
+}
+
+static bool is_declared(const struct attest *attest, long number)
+{
+	const struct bv_u32_list *fds = &attest->lowered->body.work.exec.fds;
+
+	if (number <= 2)
+		return true;
+	for (size_t i = 0; i < fds->count; i++) {
+		if (fds->items[i] == (uint32_t)number)
+			return true;
+	}
+	return false;
+}
+
+static void attest_descriptors(struct attest *attest)
+{
+	struct bv_attestation *attestation = begin(attest, "descriptors");
+	const size_t wanted = 3 + attest->lowered->body.work.exec.fds.count;
+	int fd = openat(attest->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+	size_t declared = 0, closing = 0;
+
+	if (list == NULL) {
+		if (fd >= 0)
+			close(fd);
+		broken(attest, attestation, "they cannot be listed");
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
+		char *end;
+		const long number = strtol(entry->d_name, &end, 10);
+
+		if (end == entry->d_name)
+			continue;
+		if (is_cloexec(attest, entry->d_name))
+			closing++;
+		else if (is_declared(attest, number))
+			declared++;
+		else
+			broken(attest, attestation, "one is open that nobody declared");
+	}
+	closedir(list);
+	add(attestation, "declared_and_open", bv_arena_format(attest->arena, "%zu", declared));
+	add(attestation, "closed_by_exec", bv_arena_format(attest->arena, "%zu", closing));
+	if (declared != wanted)
+		broken(attest, attestation, "a declared one is missing");
+}
+
+/* ---- limits --------------------------------------------------------------------------------------------------- */
+
+static const char *limit_title(uint32_t resource)
+{
+	static const struct {
+		uint32_t resource;
+		const char *title;
+	} titles[] = {
+		{RLIMIT_CORE, "Max core file size"},	   {RLIMIT_MEMLOCK, "Max locked memory"},
+		{RLIMIT_MSGQUEUE, "Max msgqueue size"},	   {RLIMIT_NICE, "Max nice priority"},
+		{RLIMIT_RTPRIO, "Max realtime priority"},  {RLIMIT_STACK, "Max stack size"},
+		{RLIMIT_NOFILE, "Max open files"},	   {RLIMIT_NPROC, "Max processes"},
+	};
+
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+		if (titles[i].resource == resource)
+			return titles[i].title;
+	}
+	return NULL;
+}
+
+static bool limit_is(const char **text, const char *end, uint64_t wanted)
+{
+	uint64_t value = 0;
+
+	while (*text < end && **text == ' ')
+		++*text;
+	if ((size_t)(end - *text) >= 9 && memcmp(*text, "unlimited", 9) == 0) {
+		*text += 9;
+		return wanted == (uint64_t)RLIM_INFINITY;
+	}
+	while (*text < end && **text >= '0' && **text <= '9')
+		value = value * 10 + (uint64_t)(*(*text)++ - '0');
+	return value == wanted;
+}
+
+const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit_list *planned)
+{
+	for (size_t i = 0; i < planned->count; i++) {
+		const char *title = limit_title(planned->items[i].resource);
+		const char *found = NULL, *end = limits.data + limits.len;
+
+		if (title == NULL)
+			return "an unknown limit";
+		for (const char *line = limits.data; line < end && found == NULL;) {
+			const char *next = memchr(line, '\n', (size_t)(end - line));
+
+			if ((size_t)(end - line) > strlen(title) && memcmp(line, title, strlen(title)) == 0)
+				found = line + strlen(title);
+			line = next != NULL ? next + 1 : end;
+		}
+		if (found == NULL || !limit_is(&found, end, planned->items[i].soft) ||
+		    !limit_is(&found, end, planned->items[i].hard))
+			return title;
+	}
+	return NULL;
+}
+
+static void attest_limits(struct attest *attest)
+{
+	const struct bv_launch_rlimit_list *planned = &attest->lowered->body.work.rlimits;
+	struct bv_attestation *attestation = begin(attest, "limits");
+	const struct bv_str limits = read_proc(attest->arena, attest->dir, "limits");
+	const char *wrong = limits.data != NULL ? bv__limits_wrong(limits, planned) : "they cannot be read";
+
+	for (size_t i = 0; i < planned->count; i++) {
+		const char *title = limit_title(planned->items[i].resource);
+
+		if (title != NULL && planned->items[i].hard == (uint64_t)RLIM_INFINITY)
+			add(attestation, title + 4, BV_STR("unlimited"));
+		else if (title != NULL)
+			add(attestation, title + 4,
+			    bv_arena_format(attest->arena, "%llu", (unsigned long long)planned->items[i].hard));
+	}
+	if (wrong != NULL)
+		broken(attest, attestation, wrong);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
+
+enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
+			const struct bv_record_installed *installed, struct bv_attestation_list *ret_list,
+			struct bv_error *err)
+{
+	struct attest attest = {.arena = arena, .lowered = lowered, .list = ret_list, .err = err, .code = BV_OK};
+	char path[32];
+
+	ret_list->count = 0;
+	ret_list->items = bv_arena_array(arena, LAYERS_MAX, sizeof(*ret_list->items));
+	if (ret_list->items == NULL)
+		return bv_fail(err, BV_E_MEMORY, "attestation", "no memory to look at the workload");
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)installed->workload_pid);
+	attest.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (attest.dir < 0)
+		return bv_fail(err, BV_E_LAUNCHER, "attestation", "the workload cannot be looked at");
+	attest_privileges(&attest);
+	attest_namespaces(&attest);
+	attest_root(&attest);
+	attest_descriptors(&attest);
+	attest_limits(&attest);
+	close(attest.dir);
+	return attest.code;
+}
+
+bool bv__attest_filter(struct bv_arena *arena, int32_t workload_pid, struct bv_attestation *ret_attestation)
+{
+	struct bv_attestation_list list = {ret_attestation, 0};
+	struct attest attest = {.arena = arena, .list = &list, .code = BV_OK};
+	struct bv_str status;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)workload_pid);
+	attest.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (attest.dir < 0)
+		return false;
+	status = read_proc(arena, attest.dir, "status");
+	close(attest.dir);
+	/* A zombie has no filter any more, and says 0. */
+	if (status.data == NULL || bv__status_field(status, "State").len == 0 ||
+	    bv__status_field(status, "State").data[0] == 'Z' || bv__status_field(status, "State").data[0] == 'X')
+		return false;
+	(void)begin(&attest, "seccomp");
+	add(ret_attestation, "Seccomp", bv_arena_copy(arena, bv__status_field(status, "Seccomp")));
+	add(ret_attestation, "Seccomp_filters", bv_arena_copy(arena, bv__status_field(status, "Seccomp_filters")));
+	ret_attestation->holds = bv_str_is(bv__status_field(status, "Seccomp"), "2");
+	return true;
+}

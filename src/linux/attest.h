@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * attest.h - reads back from the kernel what the launcher says it installed.
+ *
+ * The workload's process stands still between its last layer and its program.  What /proc says of
+ * it then is what the program will run under: nothing after it adds authority.
+ */
+#ifndef BV_LINUX_ATTEST_H
+#define BV_LINUX_ATTEST_H
+
+#include "contract/types.h"
+#include "linux/records.h"
+#include "lower.h"
+
+/*
+ * Looks at the process and compares with the launch plan.  A layer that is not as planned is
+ * reported with `holds` false, and named in `err` with BV_E_LAUNCHER; the list is filled all the same.
+ */
+enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
+			const struct bv_record_installed *installed, struct bv_attestation_list *ret_list,
+			struct bv_error *err);
+
+/* The filter, which is entered last: to be read once the program runs.  False when it is gone already. */
+bool bv__attest_filter(struct bv_arena *arena, int32_t workload_pid, struct bv_attestation *ret_attestation);
+
+/* ---- parts, for tests ------------------------------------------------------------------------------ */
+
+/* The value behind "Name:\t" in the text of a status file; length 0 when there is none. */
+struct bv_str bv__status_field(struct bv_str status, const char *name);
+
+/* What a mountinfo text shows against the planned root; NULL, or what is wrong, in words. */
+const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo, const struct bv_launch_root *root,
+			     size_t *ret_count);
+
+/* What a limits text shows against the planned limits; NULL, or the name of the wrong one. */
+const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit_list *planned);
+
+#endif

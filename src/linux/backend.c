@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* backend.c - the Linux backend's functions, gathered. */
+#include "backend.h"
+
+#include "facts.h"
+#include "probe.h"
+#include "run.h"
+
+static bool runs(void *self, const struct bv_workload *workload)
+{
+	(void)self;
+	return workload->tag == BV_WORKLOAD_PROCESS;
+}
+
+const struct bv_backend bv_linux_backend = {
+	.id = "linux",
+	.probe = bv__linux_probe,
+	.profile = bv__linux_profile,
+	.classify = bv__linux_classify,
+	.runs = runs,
+	.start = bv__run_start,
+	.fd = bv__run_fd,
+	.step = bv__run_step,
+	.input = bv__run_input,
+	.input_ready = bv__run_input_ready,
+	.resume = bv__run_resume,
+	.resize = bv__run_resize,
+	.signal = bv__run_signal,
+	.kill = bv__run_kill,
+	.finish = bv__run_finish,
+	.output = bv__run_output,
+	.free_run = bv__run_free,
+};

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * run.c - watches one run until nothing is left of it.
+ *
+ * Everything is nonblocking; one epoll descriptor stands for all there is to do.  Whatever goes
+ * wrong on our side is remembered once and the tree is killed: a run always comes to an end, and the
+ * report says which.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attest.h"
+#include "spawn.h"
+#include "sys.h"
+
+enum {
+	SECOND_NS = 1000000000,
+	SETUP_SECONDS = 60, /* a launcher that says nothing for so long will never say anything */
+	STEP_BYTES = 1 << 20, /* of one stream in one step */
+	EVENTS_MAX = 8,
+};
+
+uint64_t bv__now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static bool watch(struct bv_backend_run *run, int fd, uint32_t events, uint32_t tag)
+{
+	struct epoll_event event = {.events = events, .data = {.u32 = tag}};
+
+	return epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void unwatch(struct bv_backend_run *run, int fd)
+{
+	struct epoll_event unused;
+
+	(void)epoll_ctl(run->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+}
+
+/* ---- what goes wrong on our side ------------------------------------------------------------------- */
+
+static void command(struct bv_backend_run *run, enum bv_command_type type, int argument)
+{
+	const struct bv_command packet = {type, argument};
+
+	if (run->control_fd < 0)
+		return;
+	/* A launcher that is gone is seen by its pidfd; one that does not listen is killed at the deadline. */
+	(void)send(run->control_fd, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Kills the tree by the launcher, and the launcher if that takes longer than a second. */
+static void kill_tree(struct bv_backend_run *run)
+{
+	if (run->launcher_pidfd < 0)
+		return;
+	command(run, BV_COMMAND_KILL, 0);
+	if (run->kill_deadline == 0)
+		run->kill_deadline = bv__now_ns() + SECOND_NS;
+}
+
+static void break_off(struct bv_backend_run *run, const struct bv_error *why)
+{
+	if (run->broken.message[0] == '\0')
+		run->broken = *why;
+	kill_tree(run);
+}
+
+/* ---- records ------------------------------------------------------------------------------------------ */
+
+static void take_installed(struct bv_backend_run *run, const struct bv_record_installed *installed)
+{
+	struct bv_error err = {.code = BV_OK};
+
+	run->installed = *installed;
+	if (run->lowered.layers.attest &&
+	    bv__attest(&run->arena, &run->lowered, installed, &run->attestations, &err) != BV_OK) {
+		/* Never released: the program does not run under less than was planned. */
+		break_off(run, &err);
+		return;
+	}
+	run->transcript.released = true;
+	command(run, BV_COMMAND_RELEASE, 0);
+}
+
+static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
+{
+	const struct bv_admitted_budgets *budgets = &run->plan->budgets;
+	uint64_t limit_ns;
+
+	run->has_exec = true;
+	run->setup_deadline = 0;
+	run->state = BV_BACKEND_RUNNING;
+	if (run->lowered.layers.attest)
+		run->has_filter_attestation =
+			bv__attest_filter(&run->arena, run->installed.workload_pid, &run->filter_attestation);
+	if (!budgets->has_wall_micros)
+		return;
+	if (!bv_mul(budgets->wall_micros.effective_limit, 1000, &limit_ns) ||
+	    !bv_add(exec_ns, limit_ns, &run->wall_deadline))
+		run->wall_deadline = 0; /* longer than any machine stays up */
+}
+
+static void take_denied(struct bv_backend_run *run, const struct bv_record_denied *denied)
+{
+	for (size_t i = 0; i < run->denied_count; i++) {
+		if (run->denied[i].arch == denied->arch && run->denied[i].number == denied->number) {
+			run->denied[i].count = denied->count;
+			return;
+		}
+	}
+	if (run->denied_count < BV_RUN_DENIED_MAX)
+		run->denied[run->denied_count++] = *denied;
+}
+
+static void take_record(struct bv_backend_run *run, const struct bv_record *record)
+{
+	switch ((enum bv_record_type)record->header.type) {
+	case BV_RECORD_STATE:
+		break;
+	case BV_RECORD_REFUSAL:
+		run->has_refusal = true;
+		run->refusal = record->u.refusal;
+		break;
+	case BV_RECORD_FAULT:
+		run->has_fault = true;
+		run->fault = record->u.fault;
+		break;
+	case BV_RECORD_INSTALLED:
+		take_installed(run, &record->u.installed);
+		break;
+	case BV_RECORD_EXEC:
+		take_exec(run, record->header.monotonic_ns);
+		break;
+	case BV_RECORD_DENIED:
+		take_denied(run, &record->u.denied);
+		break;
+	case BV_RECORD_EXIT:
+		run->has_exit = true;
+		run->exit = record->u.exit;
+		run->wall_deadline = 0;
+		break;
+	}
+	/* After its last record the launcher has nothing to do but end. */
+	if (run->transcript.phase == BV_PHASE_OVER && run->kill_deadline == 0)
+		run->kill_deadline = bv__now_ns() + SECOND_NS;
+}
+
+static void close_control(struct bv_backend_run *run)
+{
+	close(run->control_fd);
+	run->control_fd = -1;
+}
+
+static void read_control(struct bv_backend_run *run)
+{
+	/* One byte more than any record, so that one too long is seen to be. */
+	uint8_t packet[sizeof(struct bv_record) + 1];
+
+	while (run->control_fd >= 0) {
+		ssize_t got = recv(run->control_fd, packet, sizeof(packet), MSG_DONTWAIT);
+		struct bv_error err = {.code = BV_OK};
+		struct bv_record record;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno == EAGAIN)
+			return;
+		if (got <= 0) {
+			close_control(run);
+			return;
+		}
+		/* After the first violation nothing it says counts; it is only waited for. */
+		if (run->broken.code == BV_E_LAUNCHER)
+			continue;
+		if (bv__transcript_accept(&run->transcript, packet, (size_t)got, &record, &err) != BV_OK)
+			break_off(run, &err);
+		else
+			take_record(run, &record);
+	}
+}
+
+/* ---- the launcher's end, timers ---------------------------------------------------------------------------- */
+
+static void reap_launcher(struct bv_backend_run *run)
+{
+	const pid_t got = bv_sys_wait4(run->launcher_pid, &run->launcher_status, __WALL | WNOHANG, NULL);
+	struct bv_error err;
+
+	if (got == 0)
+		return;
+	unwatch(run, run->launcher_pidfd);
+	close(run->launcher_pidfd);
+	run->launcher_pidfd = -1;
+	run->setup_deadline = run->wall_deadline = run->kill_deadline = 0;
+	/* What it said last is still in the channel. */
+	read_control(run);
+	run->setup_deadline = run->wall_deadline = run->kill_deadline = 0;
+	run->drain_deadline = bv__now_ns() + SECOND_NS;
+	if (run->transcript.phase == BV_PHASE_OVER || run->broken.message[0] != '\0')
+		return;
+	bv_fail(&err, BV_E_LAUNCHER, "launcher", "the launcher ended without saying how (%s %d)",
+		WIFSIGNALED(run->launcher_status) ? "signal" : "code",
+		WIFSIGNALED(run->launcher_status) ? WTERMSIG(run->launcher_status)
+						  : WEXITSTATUS(run->launcher_status));
+	run->broken = err;
+}
+
+static bool any_paused(const struct bv_backend_run *run)
+{
+	return run->streams[0].paused || run->streams[1].paused;
+}
+
+static void on_deadlines(struct bv_backend_run *run)
+{
+	const uint64_t now = bv__now_ns();
+	struct bv_error err;
+
+	if (run->setup_deadline != 0 && now >= run->setup_deadline) {
+		run->setup_deadline = 0;
+		bv_fail(&err, BV_E_LAUNCHER, "launcher", "the launcher took longer than %d s to start the program",
+			(int)SETUP_SECONDS);
+		break_off(run, &err);
+	}
+	if (run->wall_deadline != 0 && now >= run->wall_deadline) {
+		run->wall_deadline = 0;
+		run->wall_fired = true;
+		kill_tree(run);
+	}
+	if (run->kill_deadline != 0 && now >= run->kill_deadline) {
+		run->kill_deadline = 0;
+		/* Its death is the death of the tree: everything in it is told to die with its parent. */
+		if (run->launcher_pidfd >= 0)
+			(void)bv_sys_pidfd_send_signal(run->launcher_pidfd, SIGKILL);
+	}
+	/* The tree is dead and whatever still holds a pipe is not ours to wait for; but a caller that
+	 * is slow to take what was written loses nothing. */
+	if (run->drain_deadline != 0 && now >= run->drain_deadline && !any_paused(run)) {
+		run->drain_deadline = 0;
+		for (int i = 0; i < BV_RUN_STREAMS; i++)
+			bv__stream_give_up(&run->streams[i]);
+	}
+}
+
+static void earlier(uint64_t *earliest, uint64_t deadline)
+{
+	if (deadline != 0 && (*earliest == 0 || deadline < *earliest))
+		*earliest = deadline;
+}
+
+static void arm_timer(struct bv_backend_run *run, bool at_once)
+{
+	struct itimerspec when = {.it_value = {0, 0}};
+	uint64_t earliest = 0;
+
+	earlier(&earliest, run->setup_deadline);
+	earlier(&earliest, run->wall_deadline);
+	earlier(&earliest, run->kill_deadline);
+	if (!any_paused(run))
+		earlier(&earliest, run->drain_deadline);
+	if (at_once)
+		earliest = 1;
+	when.it_value.tv_sec = (time_t)(earliest / SECOND_NS);
+	when.it_value.tv_nsec = (long)(earliest % SECOND_NS);
+	(void)timerfd_settime(run->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------------- */
+
+/* Watches a stream exactly while something can be read from it and passed on. */
+static void rewatch(struct bv_backend_run *run, int number)
+{
+	struct bv_stream *stream = &run->streams[number];
+	const bool wanted = stream->fd >= 0 && !stream->paused;
+
+	if (wanted == run->watched[number])
+		return;
+	/* A stream that was closed has left the set by itself. */
+	if (stream->fd >= 0 && wanted)
+		run->watched[number] = watch(run, stream->fd, EPOLLIN, (uint32_t)(BV_WATCH_STREAM + number));
+	else if (stream->fd >= 0)
+		unwatch(run, stream->fd);
+	run->watched[number] = wanted;
+}
+
+static bool pump(struct bv_backend_run *run, int number)
+{
+	struct bv_stream *stream = &run->streams[number];
+	const int fd = stream->fd;
+	bool more = bv__stream_pump(stream, STEP_BYTES, run->options.output, run->options.context);
+
+	if (fd >= 0 && stream->fd < 0)
+		run->watched[number] = false;
+	rewatch(run, number);
+	return more;
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------------ */
+
+int bv__run_fd(struct bv_backend_run *run)
+{
+	return run->epoll_fd;
+}
+
+enum bv_code bv__run_watch(struct bv_backend_run *run, struct bv_error *err)
+{
+	run->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	run->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (run->epoll_fd < 0 || run->timer_fd < 0 || !watch(run, run->timer_fd, EPOLLIN, BV_WATCH_TIMER))
+		return bv__fail_errno(err, BV_E_SYSTEM, "launch", "the run cannot be watched");
+	if (run->launcher_pidfd < 0) {
+		/* Nothing was started: the first step ends it. */
+		arm_timer(run, true);
+		return BV_OK;
+	}
+	if (!watch(run, run->control_fd, EPOLLIN, BV_WATCH_CONTROL) ||
+	    !watch(run, run->launcher_pidfd, EPOLLIN, BV_WATCH_LAUNCHER))
+		return bv__fail_errno(err, BV_E_SYSTEM, "launch", "the run cannot be watched");
+	for (int i = 0; i < BV_RUN_STREAMS; i++)
+		rewatch(run, i);
+	run->setup_deadline = bv__now_ns() + (uint64_t)SETUP_SECONDS * SECOND_NS;
+	arm_timer(run, false);
+	return BV_OK;
+}
+
+static void on_event(struct bv_backend_run *run, uint32_t tag)
+{
+	uint64_t expirations;
+
+	switch (tag) {
+	case BV_WATCH_CONTROL:
+		read_control(run);
+		break;
+	case BV_WATCH_LAUNCHER:
+		if (run->launcher_pidfd >= 0)
+			reap_launcher(run);
+		break;
+	case BV_WATCH_TIMER:
+		if (read(run->timer_fd, &expirations, sizeof(expirations)) < 0)
+			errno = 0; /* somebody set it anew in between */
+		break;
+	case BV_WATCH_INPUT:
+		/* There is room again; bv__run_input_ready says so, and watching on would not end. */
+		if (run->input_fd >= 0)
+			unwatch(run, run->input_fd);
+		run->input_watched = false;
+		break;
+	default:
+		(void)pump(run, (int)(tag - BV_WATCH_STREAM));
+	}
+}
+
+enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int count;
+
+	(void)err;
+	if (run->state == BV_BACKEND_ENDED) {
+		*ret_state = run->state;
+		return BV_OK;
+	}
+	count = epoll_wait(run->epoll_fd, events, EVENTS_MAX, 0);
+	for (int i = 0; i < count; i++)
+		on_event(run, events[i].data.u32);
+	if (run->resumed) {
+		run->resumed = false;
+		for (int i = 0; i < BV_RUN_STREAMS; i++) {
+			if (run->streams[i].paused)
+				(void)pump(run, i);
+		}
+	}
+	on_deadlines(run);
+	if (run->launcher_pidfd < 0 && bv__stream_done(&run->streams[0]) && bv__stream_done(&run->streams[1]))
+		run->state = BV_BACKEND_ENDED;
+	arm_timer(run, false);
+	*ret_state = run->state;
+	return BV_OK;
+}
+
+void bv__run_resume(struct bv_backend_run *run)
+{
+	run->resumed = true;
+	arm_timer(run, true);
+}
+
+enum bv_code bv__run_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
+{
+	if (signal_number < 1 || signal_number > 64)
+		return bv_fail(err, BV_E_ARGUMENT, "signal", "there is no signal %d", signal_number);
+	if (run->state == BV_BACKEND_ENDED)
+		return bv_fail(err, BV_E_STATE, "signal", "the run has ended");
+	command(run, BV_COMMAND_SIGNAL, signal_number);
+	return BV_OK;
+}
+
+enum bv_code bv__run_kill(struct bv_backend_run *run, struct bv_error *err)
+{
+	(void)err;
+	if (run->state == BV_BACKEND_ENDED || run->has_exit)
+		return BV_OK;
+	run->kill_asked = true;
+	kill_tree(run);
+	arm_timer(run, false);
+	return BV_OK;
+}
+
+const void *bv__run_output(struct bv_backend_run *run, int stream, size_t *ret_size_bytes)
+{
+	const bool captured = stream == 0 ? run->lowered.captures_stdout : run->lowered.captures_stderr;
+
+	*ret_size_bytes = 0;
+	if (stream < 0 || stream >= BV_RUN_STREAMS || !captured || run->streams[stream].buffer == NULL)
+		return NULL;
+	*ret_size_bytes = run->streams[stream].kept_bytes;
+	return run->streams[stream].kept != NULL ? (const void *)run->streams[stream].kept : "";
+}
+
+/* Whether the process ended within the time. */
+static bool ended_within(int pidfd, int timeout_ms)
+{
+	struct pollfd ended = {pidfd, POLLIN, 0};
+	int polled;
+
+	do {
+		polled = poll(&ended, 1, timeout_ms);
+	} while (polled < 0 && errno == EINTR);
+	return polled == 1;
+}
+
+/* Leaves nothing behind: the tree first, for a second by its launcher, then with it. */
+static void end_launcher(struct bv_backend_run *run)
+{
+	if (run->launcher_pidfd < 0)
+		return;
+	/* Nobody reads what it says any more, so it must not wait for room to say it. */
+	if (run->control_fd >= 0)
+		close_control(run);
+	if (!ended_within(run->launcher_pidfd, 1000))
+		(void)bv_sys_pidfd_send_signal(run->launcher_pidfd, SIGKILL);
+	(void)bv_sys_wait4(run->launcher_pid, &run->launcher_status, __WALL, NULL);
+	close(run->launcher_pidfd);
+	run->launcher_pidfd = -1;
+}
+
+void bv__run_free(struct bv_backend_run *run)
+{
+	if (run == NULL)
+		return;
+	end_launcher(run);
+	for (int i = 0; i < BV_RUN_STREAMS; i++)
+		bv__stream_clear(&run->streams[i]);
+	if (run->control_fd >= 0)
+		close(run->control_fd);
+	if (run->input_fd >= 0)
+		close(run->input_fd);
+	if (run->terminal_fd >= 0)
+		close(run->terminal_fd);
+	if (run->timer_fd >= 0)
+		close(run->timer_fd);
+	if (run->epoll_fd >= 0)
+		close(run->epoll_fd);
+	if (run->arena.base != NULL) {
+		explicit_bzero(run->arena.base, run->arena.used);
+		(void)munmap(run->arena.base, run->arena.size);
+	}
+	free(run);
+}

@@ -122,7 +122,7 @@ struct bpf_result bpf_sim_run(const struct sock_filter *insns, size_t count,
 	for (size_t at = 0; at < count; at++) {
 		const struct sock_filter *insn = &insns[at];
 		const uint32_t operand = BPF_SRC(insn->code) == BPF_X ? m.x : insn->k;
-		bool holds;
+		bool holds = false;
 
 		result.steps++;
 		switch (BPF_CLASS(insn->code)) {
@@ -182,7 +182,7 @@ bool bpf_sim_constant_allow(const struct sock_filter *insns, size_t count, uint3
 
 	for (size_t at = 0; at < count; at++) {
 		const struct sock_filter *insn = &insns[at];
-		bool holds;
+		bool holds = false;
 
 		switch (insn->code) {
 		case BPF_LD | BPF_W | BPF_ABS:

@@ -12,7 +12,7 @@ static bool runs(void *self, const struct bv_workload *workload)
 	return workload->tag == BV_WORKLOAD_PROCESS;
 }
 
-const struct bv_backend bv_linux_backend = {
+static const struct bv_backend linux_backend = {
 	.id = "linux",
 	.probe = bv__linux_probe,
 	.profile = bv__linux_profile,
@@ -31,3 +31,8 @@ const struct bv_backend bv_linux_backend = {
 	.output = bv__run_output,
 	.free_run = bv__run_free,
 };
+
+const struct bv_backend *bv__backend_linux(void)
+{
+	return &linux_backend;
+}

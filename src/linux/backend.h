@@ -5,6 +5,6 @@
 
 #include "contract/backend.h"
 
-extern const struct bv_backend bv_linux_backend;
+const struct bv_backend *bv__backend_linux(void);
 
 #endif

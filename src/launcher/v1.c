@@ -101,6 +101,8 @@ static int prepare(struct bv_v1_launch *launch)
 	if (code == 0)
 		code = bv__v1_check_requests(launch);
 	if (code == 0)
+		code = bv__v1_check_beyond_reference(launch);
+	if (code == 0)
 		code = bv__v1_make_vectors(launch);
 	if (code == 0)
 		code = make_pipes(launch);

@@ -99,8 +99,13 @@ struct bv_v1_launch {
 int bv__v1_decode(struct bv_v1_launch *launch, struct bv_launch_body *body);
 int bv__v1_check_identity(struct bv_v1_launch *launch);
 int bv__v1_check_plan(struct bv_v1_launch *launch);
-int bv__v1_check_requests(struct bv_v1_launch *launch); /* after the handles: R8 part, R9, F6 */
-int bv__v1_make_vectors(struct bv_v1_launch *launch);	/* argv, envp */
+int bv__v1_check_requests(struct bv_v1_launch *launch); /* R9, F6 */
+/*
+ * What the reference takes and we do not.  Last of all checks, so that a plan with two faults is
+ * refused for the one its host expects to hear of.
+ */
+int bv__v1_check_beyond_reference(struct bv_v1_launch *launch);
+int bv__v1_make_vectors(struct bv_v1_launch *launch); /* argv, envp */
 
 /* v1_handles.c */
 int bv__v1_check_channels(struct bv_v1_launch *launch);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,7 +55,8 @@ int bv__v1_check_channels(struct bv_v1_launch *launch)
 
 static int check_slot(struct bv_v1_launch *launch, const struct bv_slot *slot)
 {
-	const int fd = (int)slot->slot_index;
+	/* Above it is no descriptor: one that is not open. */
+	const int fd = slot->slot_index <= INT_MAX ? (int)slot->slot_index : -1;
 	struct stat seen;
 	int flags;
 	bool writable;

@@ -7,7 +7,6 @@
  */
 #include "launcher/v1.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "contract/canon.h"
@@ -103,7 +102,14 @@ static int check_duplicates(struct bv_v1_launch *launch)
 	return 0;
 }
 
-/* A slot that is a channel, or standard input, would be closed or handed on as something else. */
+/* Descriptors 0 to 2 pass to the workload as they are, so only a statement about them can be meant. */
+static bool is_own_stream(const struct bv_slot *slot)
+{
+	return (slot->slot_index == 0 && slot->role == BV_ROLE_STDIN) ||
+	       (slot->slot_index == 1 && slot->role == BV_ROLE_STDOUT) ||
+	       (slot->slot_index == 2 && slot->role == BV_ROLE_STDERR);
+}
+
 static int check_numbers(struct bv_v1_launch *launch)
 {
 	const struct bv_slot_list *table = &launch->body->descriptor_table;
@@ -116,9 +122,9 @@ static int check_numbers(struct bv_v1_launch *launch)
 			(uint32_t)launcher->control_fd, (uint32_t)launcher->plan_fd,
 			(uint32_t)launcher->error_fd, (uint32_t)launcher->error_read_fd};
 
-		if (slot->slot_index < 3 || slot->slot_index > INT_MAX)
+		if (slot->slot_index < 3 && !is_own_stream(slot))
 			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
-						    "no descriptor of ours can be slot ",
+						    "the workload's own stream cannot be slot ",
 						    slot->slot_index);
 		for (size_t k = 0; k < sizeof(channels) / sizeof(channels[0]); k++) {
 			if (slot->slot_index == channels[k])
@@ -207,13 +213,7 @@ int bv__v1_check_plan(struct bv_v1_launch *launch)
 {
 	int code = check_duplicates(launch);
 
-	if (code == 0)
-		code = check_numbers(launch);
-	if (code == 0)
-		code = check_target(launch);
-	if (code == 0)
-		code = check_schedule(launch);
-	return code;
+	return code != 0 ? code : check_schedule(launch);
 }
 
 int bv__v1_check_requests(struct bv_v1_launch *launch)
@@ -233,6 +233,13 @@ int bv__v1_check_requests(struct bv_v1_launch *launch)
 					 "");
 	}
 	return 0;
+}
+
+int bv__v1_check_beyond_reference(struct bv_v1_launch *launch)
+{
+	int code = check_numbers(launch);
+
+	return code != 0 ? code : check_target(launch);
 }
 
 static const char *join(struct bv_arena *arena, struct bv_str name, struct bv_str value)

@@ -322,6 +322,7 @@ static void spawn_fill(struct spawn *spawn, const struct launch *launch, int pla
 		       int control_fd, const int error_pipe[2])
 {
 	int highest = 2;
+	int control_number;
 	size_t env_count = 0;
 	size_t argc = 0;
 
@@ -334,7 +335,8 @@ static void spawn_fill(struct spawn *spawn, const struct launch *launch, int pla
 			spawn_place(spawn, launch->slot_fds[i], (int)index, false);
 	}
 	spawn_place(spawn, plan_fd, highest + 1, false);
-	spawn_place(spawn, control_fd, highest + 2, false);
+	control_number = launch->control_number != 0 ? launch->control_number : highest + 2;
+	spawn_place(spawn, control_fd, control_number, false);
 	/* The reference's bug, kept: the launcher finds this one closed. */
 	spawn_place(spawn, error_pipe[1], highest + 3, true);
 	spawn_place(spawn, launch->error_read_fd >= 0 ? launch->error_read_fd : error_pipe[0],
@@ -343,7 +345,8 @@ static void spawn_fill(struct spawn *spawn, const struct launch *launch, int pla
 		spawn_place(spawn, launch->strangers[i].fd, launch->strangers[i].number, false);
 
 	spawn_variable(spawn, &env_count, "BVISOR_LAUNCH_PLAN_FD", highest + 1, launch->plan_text);
-	spawn_variable(spawn, &env_count, "BVISOR_CONTROL_FD", highest + 2, launch->control_text);
+	spawn_variable(spawn, &env_count, "BVISOR_CONTROL_FD", control_number,
+		       launch->control_text);
 	spawn_variable(spawn, &env_count, "BVISOR_ERROR_FD", highest + 3, launch->error_text);
 	spawn_variable(spawn, &env_count, "BVISOR_ERROR_READ_FD", highest + 4,
 		       launch->error_read_text);

@@ -192,27 +192,63 @@ TEST(a_role_for_one_slot_given_twice_is_refused)
 	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
 }
 
-TEST(a_slot_that_is_standard_input_or_a_channel_is_refused)
+TEST(a_slot_that_is_a_stream_of_the_workload_is_refused)
 {
-	/* With the executable at 10 the channels are at 11 to 14; slot 9 does not move them. */
-	static const uint32_t numbers[] = {0, 1, 2, 0x80000000, 0xffffffff};
-	static const char *const channels[] = {"9", "11", "12"};
+	static const char *const roles[] = {"Stdout", "Stdin", "ReadRoot"};
+
+	for (uint32_t number = 0; number < 3; number++) {
+		int ends[2];
+
+		EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+		launch_init(&launch);
+		launch_slot(&launch, number, roles[number], "Pipe", false, ends[0]);
+		run_and_clear();
+		expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
+		close(ends[1]);
+	}
+}
+
+TEST(a_stream_may_be_declared_as_the_stream_it_is)
+{
+	launch_init(&launch);
+	launch_slot(&launch, 1, "Stdout", "Pipe", true, -1);
+	launch_slot(&launch, 2, "Stderr", "Pipe", true, -1);
+	launch_args(&launch, "say", "1", "ran", NULL);
+	run_and_clear();
+	expect_success(&outcome);
+	EXPECT_STR(outcome.out, "ran");
+}
+
+TEST(a_slot_with_the_number_of_a_channel_is_refused)
+{
+	for (int i = 0; i < 2; i++) {
+		int ends[2];
+
+		/* With the executable at 10 the channels are at 11 to 14; slot 9 does not move them. */
+		EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+		launch_init(&launch);
+		launch_slot(&launch, 9, "Stdin", "Pipe", false, ends[0]);
+		*(i == 0 ? &launch.error_text : &launch.error_read_text) = "9";
+		run_and_clear();
+		expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
+		close(ends[1]);
+	}
+	launch_init(&launch);
+	launch_slot(&launch, 8, "ControlChannel", "Socket", false, -1);
+	launch.control_number = 8;
+	run_and_clear();
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
+}
+
+TEST(a_slot_number_that_is_no_descriptor_is_a_fault)
+{
+	static const uint32_t numbers[] = {0x7fffffff, 0x80000000, 0xffffffff};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		launch_init(&launch);
 		launch_slot(&launch, numbers[i], "Stdin", "Pipe", false, -1);
 		run_and_clear();
-		expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
-	}
-	for (size_t i = 0; i < 2; i++) {
-		launch_init(&launch);
-		launch_slot(&launch, 9, "Stdin", "Pipe", false, -1);
-		if (i == 0)
-			launch.error_text = channels[0];
-		else
-			launch.error_read_text = channels[0];
-		run_and_clear();
-		expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+		expect_faulted(&outcome, PLAN " SetupFaulted");
 	}
 }
 
@@ -221,18 +257,18 @@ TEST(an_exe_slot_that_is_no_declared_executable_is_refused)
 	launch_init(&launch);
 	launch.plan.exe_slot = 30;
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
 
 	launch_init(&launch);
 	launch_slot_path(&launch, 15, "ReadRoot", "/usr");
 	launch.plan.exe_slot = 15;
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
 
 	launch_init(&launch);
 	launch.plan.slots[0].role = "Stdin";
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
 }
 
 TEST(an_empty_argv_or_a_nameless_variable_is_refused)
@@ -240,15 +276,29 @@ TEST(an_empty_argv_or_a_nameless_variable_is_refused)
 	launch_init(&launch);
 	launch.plan.argc = 0;
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
 	launch_init(&launch);
 	launch_env(&launch, "", "value");
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
 	launch_init(&launch);
 	launch_env(&launch, "A=B", "value");
 	run_and_clear();
-	expect_refused(&outcome, IDENTITY " SetupRefused", "PlanInvalid");
+	expect_refused(&outcome, HANDLES " SetupRefused", "PlanInvalid");
+}
+
+TEST(of_two_faults_the_one_a_reference_host_knows_is_told)
+{
+	launch_init(&launch);
+	launch.plan.exe_slot = 30;
+	launch_entry(&launch, "linux.mount.private.v1", 1);
+	run_and_clear();
+	expect_refused(&outcome, IDENTITY " SetupRefused", "MissingPrimitive");
+	launch_init(&launch);
+	launch.plan.exe_slot = 30;
+	launch_exe(&launch, "/usr");
+	run_and_clear();
+	expect_refused(&outcome, PLAN " SetupRefused", "HandleMismatch");
 }
 
 TEST(an_unknown_action_is_a_missing_primitive)
@@ -521,7 +571,8 @@ TEST(a_launcher_with_a_second_task_is_a_fault)
 	launch_init(&launch);
 	launch_wrap(&launch, "many-tasks", NULL);
 	run_and_clear();
-	if (strstr(outcome.err, "wrap: ") != NULL)
+	if (strstr(outcome.err, "wrap: unshare") != NULL ||
+	    strstr(outcome.err, "wrap: bind") != NULL)
 		SKIP("mount namespaces are not to be had here");
 	expect_faulted(&outcome, STARTED " SetupFaulted");
 	EXPECT(outcome_has_text(&outcome, "# fault: launcher is not single-threaded: "));

@@ -500,13 +500,19 @@ static bool memory_holds(pid_t pid, const char *text)
 	while (fgets(line, sizeof(line), maps) != NULL) {
 		unsigned long from, to;
 
-		if (sscanf(line, "%lx-%lx r", &from, &to) != 2 || to - from > sizeof(data))
+		if (sscanf(line, "%lx-%lx r", &from, &to) != 2)
 			continue;
-		if (pread(memory, data, to - from, (off_t)from) != (ssize_t)(to - from))
-			continue; /* [vvar] */
 		looked_at++;
-		if (memmem(data, to - from, text, strlen(text)) != NULL)
-			found = true;
+		/* Steps overlap by a page, so that no text is cut in two. */
+		for (; from < to; from += sizeof(data) - 4096) {
+			const size_t part = to - from < sizeof(data) ? to - from : sizeof(data);
+
+			if (pread(memory, data, part, (off_t)from) == (ssize_t)part &&
+			    memmem(data, part, text, strlen(text)) != NULL)
+				found = true;
+			if (part == to - from)
+				break;
+		}
 	}
 	fclose(maps);
 	close(memory);

@@ -124,7 +124,9 @@ static void on_exec(struct launch *launch)
 	ssize_t got = read(launch->exec_read_fd, &byte, 1);
 
 	if (got == 1 && byte == EXEC_ABOUT) {
-		launch_state(launch, BV_STATE_READY_TO_EXEC);
+		/* A failed exec may be told over the channel before this byte is looked at. */
+		if (!launch->faulted)
+			launch_state(launch, BV_STATE_READY_TO_EXEC);
 		launch->exec_ns = launch_now_ns();
 		return;
 	}

@@ -158,7 +158,7 @@ static bool all_are(struct bv_str ids, uint32_t wanted)
 static void attest_privileges(struct attest *attest)
 {
 	static const char *const names[] = {"NoNewPrivs", "CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd",
-					    "Uid", "Gid", "Groups"};
+					    "Uid", "Gid", "Groups", "Seccomp", "Seccomp_filters"};
 	const struct bv_launch_work *work = &attest->lowered->body.work;
 	struct bv_attestation *attestation = begin(attest, "privileges");
 	const struct bv_str status = read_proc(attest->arena, attest->dir, "status");
@@ -179,6 +179,9 @@ static void attest_privileges(struct attest *attest)
 		if (!all_zero(bv__status_field(status, names[i])))
 			broken(attest, attestation, "capabilities are left");
 	}
+	/* 2 is a filter.  How many lie upon each other depends on who runs us. */
+	if (!bv_str_is(bv__status_field(status, "Seccomp"), "2"))
+		broken(attest, attestation, "there is no system call filter");
 	/* Without a namespace of its own an ordinary user cannot empty the bounding set; with no
 	 * capability and no way to gain one it bounds nothing. */
 	if ((work->has_namespaces || attest->lowered->layers.root) &&
@@ -547,28 +550,4 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 	attest_limits(&attest);
 	close(attest.dir);
 	return attest.code;
-}
-
-bool bv__attest_filter(struct bv_arena *arena, int32_t workload_pid, struct bv_attestation *ret_attestation)
-{
-	struct bv_attestation_list list = {ret_attestation, 0};
-	struct attest attest = {.arena = arena, .list = &list, .code = BV_OK};
-	struct bv_str status;
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)workload_pid);
-	attest.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (attest.dir < 0)
-		return false;
-	status = read_proc(arena, attest.dir, "status");
-	close(attest.dir);
-	/* A zombie has no filter any more, and says 0. */
-	if (status.data == NULL || bv__status_field(status, "State").len == 0 ||
-	    bv__status_field(status, "State").data[0] == 'Z' || bv__status_field(status, "State").data[0] == 'X')
-		return false;
-	(void)begin(&attest, "seccomp");
-	add(ret_attestation, "Seccomp", bv_arena_copy(arena, bv__status_field(status, "Seccomp")));
-	add(ret_attestation, "Seccomp_filters", bv_arena_copy(arena, bv__status_field(status, "Seccomp_filters")));
-	ret_attestation->holds = bv_str_is(bv__status_field(status, "Seccomp"), "2");
-	return true;
 }

@@ -20,9 +20,6 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 			const struct bv_record_installed *installed, struct bv_attestation_list *ret_list,
 			struct bv_error *err);
 
-/* The filter, which is entered last: to be read once the program runs.  False when it is gone already. */
-bool bv__attest_filter(struct bv_arena *arena, int32_t workload_pid, struct bv_attestation *ret_attestation);
-
 /* ---- parts, for tests ------------------------------------------------------------------------------ */
 
 /* The value behind "Name:\t" in the text of a status file; length 0 when there is none. */

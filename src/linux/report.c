@@ -421,23 +421,12 @@ static void report_facts(struct reporting *reporting)
 
 static void report_attestations(struct reporting *reporting)
 {
-	const struct bv_backend_run *run = reporting->run;
-	struct bv_report_body *body = reporting->body;
-	const size_t count = run->attestations.count + (run->has_filter_attestation ? 1 : 0);
+	const struct bv_attestation_list *attested = &reporting->run->attestations;
 
-	if (count == 0)
+	if (attested->count == 0)
 		return;
-	body->attestations.items = bv_arena_array(reporting->arena, count, sizeof(*body->attestations.items));
-	if (body->attestations.items == NULL) {
-		reporting->full = true;
-		return;
-	}
-	memcpy(body->attestations.items, run->attestations.items,
-	       run->attestations.count * sizeof(*body->attestations.items));
-	if (run->has_filter_attestation)
-		body->attestations.items[count - 1] = run->filter_attestation;
-	body->attestations.count = count;
-	body->has_attestations = true;
+	reporting->body->has_attestations = true;
+	reporting->body->attestations = *attested;
 }
 
 enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,

@@ -109,9 +109,6 @@ static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
 	run->has_exec = true;
 	run->setup_deadline = 0;
 	run->state = BV_BACKEND_RUNNING;
-	if (run->lowered.layers.attest)
-		run->has_filter_attestation =
-			bv__attest_filter(&run->arena, run->installed.workload_pid, &run->filter_attestation);
 	if (!budgets->has_wall_micros)
 		return;
 	if (!bv_mul(budgets->wall_micros.effective_limit, 1000, &limit_ns) ||

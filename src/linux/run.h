@@ -59,8 +59,6 @@ struct bv_backend_run {
 	struct bv_record_denied denied[BV_RUN_DENIED_MAX];
 	size_t denied_count;
 	struct bv_attestation_list attestations;
-	struct bv_attestation filter_attestation;
-	bool has_filter_attestation;
 
 	/* The first thing that was wrong with bvisor itself; message empty: nothing. */
 	struct bv_error broken;

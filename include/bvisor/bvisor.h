@@ -195,7 +195,8 @@ enum bv_stream { BV_STDOUT, BV_STDERR };
 
 /*
  * Called from bv_run_step with output as it arrives.  Returns how many bytes were taken, 0 when
- * none can be taken now (call bv_run_resume when they can), -1 when none ever will be.
+ * none can be taken now (call bv_run_resume when they can), -1 when none ever will be: then the
+ * stream is closed and the workload sees a broken pipe.
  */
 typedef ptrdiff_t (*bv_output_fn)(void *context, enum bv_stream stream, const void *data, size_t size_bytes);
 

@@ -60,6 +60,19 @@ static void keep(struct bv_stream *stream, const uint8_t *data, size_t size_byte
 	stream->kept_bytes += taken;
 }
 
+static void ended(struct bv_stream *stream, bool complete)
+{
+	close(stream->fd);
+	stream->fd = -1;
+	stream->complete = complete;
+}
+
+void bv__stream_give_up(struct bv_stream *stream)
+{
+	if (stream->fd >= 0)
+		ended(stream, false);
+}
+
 /* Offers the pending bytes to the caller; whatever is not wanted is dropped. */
 static void forward(struct bv_stream *stream, bv_backend_output_fn output, void *context)
 {
@@ -70,6 +83,9 @@ static void forward(struct bv_stream *stream, bv_backend_output_fn output, void 
 
 		if (taken < 0) {
 			stream->deaf = true;
+			/* The workload shall see the broken pipe its writer would have seen: yes | head. */
+			if (!stream->terminal)
+				bv__stream_give_up(stream);
 		} else if (taken == 0) {
 			stream->paused = true;
 			return;
@@ -96,13 +112,6 @@ static void take_in(struct bv_stream *stream, size_t size_bytes)
 	stream->pending_to = size_bytes < room ? size_bytes : (size_t)room;
 	keep(stream, stream->buffer, stream->pending_to);
 	stream->total_bytes += size_bytes;
-}
-
-static void ended(struct bv_stream *stream, bool complete)
-{
-	close(stream->fd);
-	stream->fd = -1;
-	stream->complete = complete;
 }
 
 bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_output_fn output, void *context)
@@ -132,12 +141,6 @@ bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_o
 bool bv__stream_done(const struct bv_stream *stream)
 {
 	return stream->fd < 0 && stream->pending_from == stream->pending_to;
-}
-
-void bv__stream_give_up(struct bv_stream *stream)
-{
-	if (stream->fd >= 0)
-		ended(stream, false);
 }
 
 void bv__stream_digests(const struct bv_stream *stream, struct bv_digest *ret_all, struct bv_digest *ret_kept)

@@ -32,6 +32,7 @@ struct launch {
 	int workload_pidfd;
 	int listener_fd;
 
+	bool installed;
 	bool executed;
 	bool killed;
 	bool faulted;

@@ -96,9 +96,14 @@ static void on_channel(struct launch *launch)
 		break;
 	case BOUNDARY_WORKLOAD:
 		launch->workload_pidfd = fd;
+		if (launch->installed)
+			tell_installed(launch);
 		return;
 	case BOUNDARY_INSTALLED:
-		tell_installed(launch);
+		/* The workload may be faster than PID 1, which names it. */
+		launch->installed = true;
+		if (launch->workload_pidfd >= 0)
+			tell_installed(launch);
 		break;
 	case BOUNDARY_LISTENER:
 		launch->listener_fd = fd;

@@ -235,6 +235,7 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	}
 	work->seccomp.spawn = spawn_policy(plan);
 	work->seccomp.notify = ret_lowered->layers.notify;
+	work->seccomp.shared = !ret_lowered->layers.namespaces;
 	work->attest = true;
 	code = bv__lower_exec(&state);
 	if (code != BV_OK)

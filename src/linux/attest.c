@@ -126,6 +126,18 @@ struct bv_str bv__status_field(struct bv_str status, const char *name)
 	return (struct bv_str){"", 0};
 }
 
+/* As text for people: the kernel separates ids by tabs. */
+static struct bv_str spaced(struct bv_arena *arena, struct bv_str value)
+{
+	struct bv_str copy = bv_arena_copy(arena, value);
+
+	for (size_t i = 0; i < copy.len; i++) {
+		if (copy.data[i] == '\t')
+			((char *)(uintptr_t)copy.data)[i] = ' ';
+	}
+	return copy;
+}
+
 static bool all_zero(struct bv_str hex)
 {
 	for (size_t i = 0; i < hex.len; i++) {
@@ -172,7 +184,7 @@ static void attest_privileges(struct attest *attest)
 		gid = work->drop_to_gid;
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		add(attestation, names[i], bv_arena_copy(attest->arena, bv__status_field(status, names[i])));
+		add(attestation, names[i], spaced(attest->arena, bv__status_field(status, names[i])));
 	if (!bv_str_is(bv__status_field(status, "NoNewPrivs"), "1"))
 		broken(attest, attestation, "new privileges can be gained");
 	for (size_t i = 1; i <= 4; i++) {

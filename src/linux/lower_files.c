@@ -512,14 +512,21 @@ static void choose_sockets(struct bv_lowering_state *state)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
+/* One fact for each place, though several entries may lead there. */
 static void observe_runtime(struct bv_lowering_state *state, size_t from)
 {
 	const struct bv_grants *grants = &state->grants;
 
-	for (size_t i = from; i < grants->count; i++)
-		bv__lower_observe(state, "runtime_file", "%.*s %s%s", (int)grants->items[i].dest.len,
-				  grants->items[i].dest.data, access_text(grants->items[i].rights),
-				  (grants->items[i].rights & BV_RIGHT_MAP) != 0 ? ", map" : "");
+	for (size_t i = from; i < grants->count; i++) {
+		const struct bv_grant *grant = &grants->items[i];
+		bool repeated = false;
+
+		for (size_t k = from; k < i && !repeated; k++)
+			repeated = bv_str_equal(grants->items[k].dest, grant->dest);
+		if (!repeated)
+			bv__lower_observe(state, "runtime_file", "%.*s %s%s", (int)grant->dest.len, grant->dest.data,
+					  access_text(grant->rights), (grant->rights & BV_RIGHT_MAP) != 0 ? ", map" : "");
+	}
 }
 
 static enum bv_code grant_runtime(struct bv_lowering_state *state)

@@ -15,6 +15,7 @@
 #include "contract/budget.h"
 #include "contract/report.h"
 #include "contract/support.h"
+#include "contract/value.h"
 #include "run.h"
 #include "seccomp_filter.h"
 
@@ -432,11 +433,7 @@ static void report_attestations(struct reporting *reporting)
 enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
 			    struct bv_error *err)
 {
-	struct reporting reporting = {run, arena, ret_body, false};
-
-	if (run->state != BV_BACKEND_ENDED)
-		return bv_fail(err, BV_E_STATE, "run", "the run has not ended");
-	*ret_body = (struct bv_report_body){
+	struct bv_report_body body = {
 		.schema_version = BV_REPORT_SCHEMA_VERSION,
 		.plan_id = run->plan->plan_id,
 		.backend = run->plan->backend,
@@ -446,6 +443,10 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, 
 		.has_started_unix_micros = true,
 		.started_unix_micros = run->started_unix_micros,
 	};
+	struct reporting reporting = {run, arena, &body, false};
+
+	if (run->state != BV_BACKEND_ENDED)
+		return bv_fail(err, BV_E_STATE, "run", "the run has not ended");
 	report_outcome(&reporting);
 	report_usage(&reporting);
 	report_budgets(&reporting);
@@ -456,5 +457,6 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, 
 	report_attestations(&reporting);
 	if (reporting.full)
 		return bv_fail(err, BV_E_MEMORY, "report", "no memory for a report");
-	return BV_OK;
+	/* Much of it lives with the plan and the run, and a report outlives both. */
+	return bv_value_copy(arena, &bv_report_body_type, &body, ret_body, err);
 }

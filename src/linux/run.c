@@ -204,6 +204,10 @@ static void reap_launcher(struct bv_backend_run *run)
 
 	if (got == 0)
 		return;
+	/* A caller that ignores SIGCHLD, or waits for any child, has taken the status away.  What counts
+	 * comes over the control channel. */
+	if (got < 0)
+		run->launcher_status = 0;
 	unwatch(run, run->launcher_pidfd);
 	close(run->launcher_pidfd);
 	run->launcher_pidfd = -1;

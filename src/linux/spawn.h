@@ -43,8 +43,8 @@ struct bv_spawn {
 };
 
 /*
- * Starts the program in a session of its own, all signals blocked.  It sends no signal when it ends
- * and is waited for with __WALL.
+ * Starts the program in a session of its own, all signals blocked.  It
+ * is waited for with __WALL.
  */
 enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct bv_error *err);
 

@@ -134,8 +134,8 @@ pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *ar
 {
 	uintptr_t top = ((uintptr_t)stack + stack_size) & ~(uintptr_t)15;
 
-	/* No exit signal: a caller's own SIGCHLD handler or wait(-1) must not meet a child it did not make.
-	 * Such a child is waited for with __WALL. */
+	/* No exit signal until it has executed its program (the kernel then makes it SIGCHLD), so it is
+	 * waited for with __WALL. */
 	return (pid_t)clone_on_stack((unsigned long)flags | BV_CLONE_VM | BV_CLONE_PIDFD, (void *)top,
 				     ret_pidfd, entry, argument);
 }

@@ -21,6 +21,30 @@ struct planner {
 	struct bv_boundary_plan *plan;
 };
 
+enum bv_code bv_backend_find(const struct bv_backend *const *backends, size_t count,
+			     const char *name, const struct bv_backend **ret_backend,
+			     struct bv_error *err)
+{
+	uint8_t memory[1024];
+	struct bv_arena arena;
+	struct bv_str names;
+
+	for (size_t i = 0; i < count; i++)
+		if (bv_str_is(bv_str_from(name), backends[i]->id)) {
+			if (ret_backend != NULL)
+				*ret_backend = backends[i];
+			return BV_OK;
+		}
+	bv_arena_init(&arena, memory, sizeof memory);
+	names = bv_arena_copy(&arena, BV_STR("use one of"));
+	for (size_t i = 0; i < count && names.data != NULL; i++)
+		names = bv_arena_format(&arena, "%s%s %s", names.data, i == 0 ? "" : ",",
+					backends[i]->id);
+	return bv_fail_remedy(err, BV_E_UNKNOWN_BACKEND, "backend",
+			      names.data == NULL ? "" : names.data, "there is no backend '%s'",
+			      name);
+}
+
 static enum bv_code refuse_memory(const struct planner *planner)
 {
 	return bv_fail(planner->err, BV_E_MEMORY, "",

@@ -9,6 +9,11 @@
 
 enum { BV_PLAN_SCHEMA_VERSION = 1 };
 
+/* The backend of that name.  BV_E_UNKNOWN_BACKEND names the known ones.  `ret_backend` may be NULL. */
+enum bv_code bv_backend_find(const struct bv_backend *const *backends, size_t count,
+			     const char *name, const struct bv_backend **ret_backend,
+			     struct bv_error *err);
+
 /*
  * Decides.  The first failure answers, in this order: the policy gate (BV_E_INVALID_POLICY,
  * BV_E_BUDGET_INVALID), workload against backend (BV_E_WORKLOAD), one probe, every requirement

@@ -73,6 +73,10 @@ BV_API enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, con
 /* Takes a path out of reach although a grant covers it. */
 BV_API enum bv_code bv_spec_deny(struct bv_spec *spec, const char *path, struct bv_error *err);
 
+/* Shows `source` at the absolute path `dest` inside, for reading, or reading and writing. */
+BV_API enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest, unsigned int grants,
+				   struct bv_error *err);
+
 BV_API enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *value,
 				struct bv_error *err);
 

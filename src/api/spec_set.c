@@ -326,6 +326,40 @@ enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_er
 	return BV_OK;
 }
 
+enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest, unsigned int grants,
+			    struct bv_error *err)
+{
+	struct bv_host_control_list *list;
+	char whole[2 * PATH_MAX];
+	enum bv_code code;
+
+	if (!spec || !source || !dest)
+		return refuse_null(err, "path");
+	if (grants != BV_GRANT_READ && grants != BV_GRANT_WRITE && grants != (BV_GRANT_READ | BV_GRANT_WRITE))
+		return bv_fail(err, BV_E_ARGUMENT, "grants", "a path is shown for reading, for writing, or both");
+	if (*dest != '/')
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "dest", "write it from / on",
+				      "the place '%.*s' to show it at is not absolute", 80, dest);
+	code = absolute(source, "source", whole, err);
+	list = &spec->value.controls;
+	if (code == BV_OK)
+		code = make_room(spec, list_bytes(list->count, sizeof *list->items) + strlen(whole) + strlen(dest), err);
+	if (code != BV_OK)
+		return code;
+	*APPEND(&spec->arena, list) = (struct bv_host_control){
+		.tag = BV_CONTROL_EXPOSE_PATH,
+		.u.expose = {
+			.source = keep(spec, bv_str_from(whole)),
+			.dest = keep(spec, bv_str_from(dest)),
+			.access = grants == BV_GRANT_READ    ? BV_FS_READ
+				  : grants == BV_GRANT_WRITE ? BV_FS_WRITE
+							     : BV_FS_READ_WRITE,
+			.view = BV_VIEW_PRIVATE,
+		},
+	};
+	return BV_OK;
+}
+
 /* ---- Environment ----------------------------------------------------------------------------- */
 
 static struct bv_env_entry_list *environment(struct bv_spec *spec)

@@ -79,6 +79,29 @@ static int take_tmp(struct cli_request *request, const struct cli_flag *flag, co
 	return told(flag, bv_spec_tmp(request->spec, bytes, &error), &error);
 }
 
+static int take_expose(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	const char *colon = strchr(value, ':');
+	char *source = colon ? strndup(value, (size_t)(colon - value)) : NULL;
+	char *dest = colon ? strdup(colon + 1) : NULL;
+	char *mode = dest ? strrchr(dest, ':') : NULL;
+	unsigned int grants = BV_GRANT_READ;
+	int status;
+
+	if (mode && (strcmp(mode, ":rw") == 0 || strcmp(mode, ":ro") == 0)) {
+		grants |= strcmp(mode, ":rw") == 0 ? (unsigned int)BV_GRANT_WRITE : 0;
+		*mode = '\0';
+	}
+	if (!source || !dest)
+		status = refuse(flag, value, "does not say SRC:DEST, your path and where it is to appear");
+	else
+		status = told(flag, bv_spec_expose(request->spec, source, dest, grants, &error), &error);
+	free(source);
+	free(dest);
+	return status;
+}
+
 static int take_cwd(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	struct bv_error error = {0};
@@ -314,7 +337,7 @@ static const char files[] = "Files", process[] = "Process", budget[] = "Limits",
 
 const struct cli_flag cli_flags[] = {
 	{"--read", "PATH", SPEC, files, "let it read a file or directory tree (repeatable)", take_read,
-	 " --allow-read --ro-bind --bind-ro --readonly --volume -v ", NULL},
+	 " --allow-read --ro-bind --bind-ro --readonly -v ", NULL},
 	{"--write", "PATH", SPEC, files, "let it create, change and remove there; does not imply --read",
 	 take_write, " --allow-write --bind --rw --mount ", NULL},
 	{"--exec", "PATH", SPEC, files, "let it execute what is there; scripts need --read too", take_exec,
@@ -329,8 +352,8 @@ const struct cli_flag cli_flags[] = {
 	{"--runtime", "SET", SPEC, files,
 	 "none, libraries (default: what programs need to start) or system (every program too)", take_runtime,
 	 "", NULL},
-	{"--expose", "SRC:DEST[:rw]", SPEC, files, NULL, NULL, "",
-	 "grant the path where it is with --read or --write"},
+	{"--expose", "SRC:DEST[:rw]", SPEC, files, "show a path of yours at another place, to read or also to write",
+	 take_expose, " --volume --map ", NULL},
 	{"--stage", NULL, SPEC, files, NULL, NULL, " --overlay ",
 	 "grant a copy of the directory with --write"},
 

@@ -29,7 +29,7 @@ static const struct {
 	const char *path, *content;
 	mode_t mode;
 } contents[] = {
-	{"%o/secret", "%t\n", 0644}, {"%o/victim", "untouched\n", 0666}, {"%r/file", "%t\n", 0666},
+	{"%o/secret", "%t\n", 0644}, {"%o/victim", "untouched\n", 0666}, {"%r/file", "%t\n", 0666}, {"%r/log", "untouched\n", 0666},
 	{"%w/log", "untouched\n", 0666}, {"%w/lock", "", 0666},
 };
 

@@ -47,6 +47,7 @@ struct cli_trial {
 	const char *what;	 /* completes "could ..." */
 	bool allowed;		 /* the boundary promises that it can be done */
 	bool kills;		 /* kill it once it says "ready" */
+	bool only_inside; /* there is nothing of it outside: no control */
 	const char *args[4];	 /* of __probe, to be expanded */
 	/* What else to ask for; NULL: nothing. */
 	enum bv_code (*ask)(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err);

@@ -73,7 +73,7 @@ int cli_plan(int argc, char **argv)
 		status = cli_print_spec(&request);
 	/* As run would have it, so that both have the same plan. */
 	if (status == -1 &&
-	    bv_spec_stdin(request.spec, request.terminal || !isatty(STDIN_FILENO), &error) != BV_OK) {
+	    bv_spec_stdin(request.spec, !request.terminal && !isatty(STDIN_FILENO), &error) != BV_OK) {
 		cli_say_error(NULL, &error);
 		status = CLI_EXIT_REFUSED;
 	}

@@ -249,6 +249,11 @@ static int write_report(struct session *s, const struct bv_report *report)
 	return status;
 }
 
+static void say_summary(const struct session *s, const struct bv_report *report)
+{
+	cli_say("%s %s", bv_spec_program_path(s->request->spec), bv_report_summary(report));
+}
+
 static int status_of_not_started(const struct session *s, const struct bv_report *report)
 {
 	const char *message = NULL;
@@ -292,12 +297,12 @@ static int status_of(const struct session *s, const struct bv_report *report)
 		return CLI_EXIT_REFUSED;
 	}
 	if (strcmp(outcome, "Timeout") == 0) {
-		cli_say("%s", bv_report_summary(report));
+		say_summary(s, report);
 		return CLI_EXIT_WALL_LIMIT;
 	}
 	/* A limit or the filter ended it: an exit status alone would look like its own doing. */
 	if (strcmp(outcome, "Denied") == 0 || (strcmp(outcome, "Killed") == 0 && !s->fatal_signal))
-		cli_say("%s", bv_report_summary(report));
+		say_summary(s, report);
 	switch (bv_report_exit(report, &number)) {
 	case BV_EXITED_CODE:
 		return number & 0xff;
@@ -308,7 +313,7 @@ static int status_of(const struct session *s, const struct bv_report *report)
 	case BV_EXITED_UNKNOWN:
 		break;
 	}
-	cli_say("%s", bv_report_summary(report));
+	say_summary(s, report);
 	return CLI_EXIT_REFUSED;
 }
 
@@ -364,7 +369,7 @@ static int run(struct session *s)
 
 	if (open_streams(s) != 0)
 		return CLI_EXIT_REFUSED;
-	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0, &error) != BV_OK ||
+	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0 && !s->request->terminal, &error) != BV_OK ||
 	    bv_plan_make(s->request->spec, s->request->backend, &plan, &error) != BV_OK) {
 		cli_say_error("refused", &error);
 		return CLI_EXIT_REFUSED;

@@ -3,6 +3,7 @@
 #include "lab.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,6 +26,14 @@ static bool exists(struct cli_lab *lab, const char *path, const struct cli_went 
 	(void)lab;
 	(void)went;
 	return lstat(path, &st) == 0;
+}
+
+/* A signal takes a moment to be handled. */
+static bool appears(struct cli_lab *lab, const char *path, const struct cli_went *went)
+{
+	for (int i = 0; i < 10 && !exists(lab, path, went); i++)
+		(void)poll(NULL, 0, 10);
+	return exists(lab, path, went);
 }
 
 /* Every file that is looked at starts with these ten bytes. */
@@ -144,6 +153,14 @@ static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab,
 	return bv_spec_tmp(spec, 4 << 20, err);
 }
 
+static enum bv_code expose(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	char path[256];
+
+	cli_lab_expand(lab, "%r", path, sizeof path);
+	return bv_spec_expose(spec, path, "/shown", BV_GRANT_READ, err);
+}
+
 #define LIMIT(name, dimension, limit)                                                              \
 	static enum bv_code name(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err) \
 	{                                                                                          \
@@ -174,8 +191,8 @@ const struct cli_trial cli_trials[] = {
 	 .where = "%o/new"},
 	{"Filesystem", "change the mode of a file outside", FORBIDDEN, .args = {"chmod", "%o/victim"},
 	 .happened = has_no_mode, .where = "%o/victim"},
-	{"Filesystem", "write below a root granted for reading", FORBIDDEN, .args = {"append", "%r/file"}, .happened = grew,
-	 .where = "%r/file"},
+	{"Filesystem", "write below a root granted for reading", FORBIDDEN, .args = {"append", "%r/log"}, .happened = grew,
+	 .where = "%r/log"},
 	{"Filesystem", "execute below a root granted for reading and writing", FORBIDDEN,
 	 .args = {"exec", "%w/tool", "%t"}, .happened = was_said, .where = "%t"},
 	{"Filesystem", "read below a root granted for reading", ALLOWED, .args = {"read", "%r/file"}, .happened = was_said,
@@ -204,7 +221,7 @@ const struct cli_trial cli_trials[] = {
 	 .where = "%w/new"},
 	{"ChildSpawnAllowDescendants", "leave a daemon behind", FORBIDDEN, .args = {"daemon", "%w/lock"},
 	 .happened = is_locked, .where = "%w/lock"},
-	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN, .args = {"signal", "%v"}, .happened = exists,
+	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN, .args = {"signal", "%v"}, .happened = appears,
 	 .where = "%o/signalled"},
 	{"ChildSpawnAllowDescendants", "read the memory of a process outside", FORBIDDEN, .args = {"peek", "%v", "%a"},
 	 .happened = was_said, .where = "%t"},
@@ -227,6 +244,14 @@ const struct cli_trial cli_trials[] = {
 	 .where = "%t"},
 	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"}, .ask = private_tmp,
 	 .happened = exists, .where = "/tmp/%t"},
+	{"TempRoot", "use its own /tmp", ALLOWED, .args = {"create", "/tmp/%t"}, .ask = private_tmp, .happened = has_status,
+	 .where = "0"},
+	{"TempRoot", "store 8 MiB in a /tmp of 4", FORBIDDEN, .args = {"store", "/tmp/%t", "8"}, .ask = private_tmp,
+	 .happened = has_status, .where = "0"},
+	{"ExposePath", "read what is shown elsewhere", ALLOWED, .only_inside = true, .args = {"read", "/shown/file"},
+	 .ask = expose, .happened = was_said, .where = "%t"},
+	{"ExposePath", "write what is shown for reading", FORBIDDEN, .only_inside = true, .args = {"append", "/shown/log"},
+	 .ask = expose, .happened = grew, .where = "%r/log"},
 	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"}, .happened = is_locked,
 	 .where = "%w/lock"},
 

@@ -100,7 +100,7 @@ static void put_budget(struct bv_writer *writer, struct bv_arena *scratch, enum 
 	if (witness->finding == BV_FINDING_UNAVAILABLE)
 		bv__put(writer, "unknown");
 	else
-		bv__put_plain(writer, bv__text_amount(scratch, dimension, witness->observed_usage));
+		bv__put_plain(writer, bv__text_measured(scratch, dimension, witness->observed_usage));
 	if (limited) {
 		bv__put(writer, " of ");
 		bv__put_plain(writer, bv__text_amount(scratch, dimension, witness->admitted_limit));

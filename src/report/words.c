@@ -99,13 +99,27 @@ static void put_capability(struct bv_writer *writer, const struct bv_capability 
 	}
 }
 
+static void put_streams(struct bv_writer *writer, const struct bv_std_streams *streams)
+{
+	const char *comma = "";
+
+	if (streams->stdout_stream) {
+		bv__put(writer, "stdout");
+		comma = ", ";
+	}
+	if (streams->stderr_stream) {
+		bv__put(writer, "%sstderr", comma);
+		comma = ", ";
+	}
+	if (streams->stdin_stream)
+		bv__put(writer, "%sstdin", comma);
+}
+
 static void put_control(struct bv_writer *writer, struct bv_arena *arena, const struct bv_host_control *control)
 {
 	switch (control->tag) {
 	case BV_CONTROL_CAPTURE:
-		bv__put(writer, "%s%s%s", control->u.capture.streams.stdout_stream ? "stdout " : "",
-			control->u.capture.streams.stderr_stream ? "stderr " : "",
-			control->u.capture.streams.stdin_stream ? "stdin" : "");
+		put_streams(writer, &control->u.capture.streams);
 		return;
 	case BV_CONTROL_TEMP_ROOT:
 		if (control->u.temp_root.has_size_bytes)
@@ -215,6 +229,39 @@ const char *bv__text_dimension(enum bv_dimension dimension)
 	};
 
 	return names[dimension];
+}
+
+/* What was measured need not be exact for people: three digits, in the largest unit that fits. */
+static struct bv_str nearly(struct bv_arena *arena, const struct unit *units, uint64_t amount)
+{
+	while (units->factor > 1 && amount < units->factor)
+		units++;
+
+	uint64_t whole = amount / units->factor;
+	uint64_t tenths = (amount % units->factor) / (units->factor / 10 + (units->factor < 10));
+
+	if (units->factor == 1 || whole >= 100)
+		return bv_arena_format(arena, "%llu %s", (unsigned long long)whole, units->name);
+	return bv_arena_format(arena, "%llu.%llu %s", (unsigned long long)whole, (unsigned long long)(tenths > 9 ? 9 : tenths),
+			       units->name);
+}
+
+struct bv_str bv__text_measured(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount)
+{
+	switch (dimension) {
+	case BV_DIMENSION_WALL:
+	case BV_DIMENSION_CPU:
+		return nearly(arena, times, amount);
+	case BV_DIMENSION_RESIDENT:
+	case BV_DIMENSION_STORAGE:
+	case BV_DIMENSION_NETWORK:
+		return nearly(arena, sizes, amount);
+	case BV_DIMENSION_PROCESSES:
+	case BV_DIMENSION_HANDLES:
+	case BV_DIMENSION_COUNT:
+		break;
+	}
+	return bv__text_amount(arena, dimension, amount);
 }
 
 /* ---- Endings --------------------------------------------------------------------------------- */

@@ -18,6 +18,9 @@ void bv__put_requirement(struct bv_writer *writer, struct bv_arena *arena, const
 struct bv_str bv__text_make(struct bv_arena *arena, void (*put)(struct bv_writer *, struct bv_arena *, const void *),
 			    const void *what);
 
+/* "9.5 ms": near enough for people. */
+struct bv_str bv__text_measured(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount);
+
 const char *bv__text_signal(int number); /* "SIGSEGV"; "" for one without a name */
 
 #endif

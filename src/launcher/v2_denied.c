@@ -3,14 +3,18 @@
  * v2_denied.c - answers the calls the filter hands over, always with a refusal, and counts them.
  *
  * The answer never lets a call continue: what the arguments point at may change under our eyes.
+ * One kind of call is served instead, by its flags alone: a memory file that cannot be executed.
  */
 #include "v2.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "linux/seccomp_filter.h"
+#include "linux/seccomp_rules.h"
 #include "linux/sys.h"
 
 /* The slot of this kind of call; the last one takes all that found no room. */
@@ -32,6 +36,36 @@ static struct bv_record_denied *find_slot(struct launch *launch, uint32_t arch, 
 	return &launch->denied[i];
 }
 
+/* struct seccomp_notif_addfd of linux/seccomp.h; the flag is SECCOMP_ADDFD_FLAG_SEND (Linux 5.14). */
+struct add_fd {
+	uint64_t id;
+	uint32_t flags, source_fd, new_fd, new_fd_flags;
+};
+
+enum { ADD_FD_SEND = 2, MEMORY_FILE_CLOEXEC = 1 };
+
+/*
+ * memfd_create without MFD_NOEXEC_SEAL: the caller gets a memory file all the same, but one that can
+ * never be executed, made here.  False where it asked for execution, or the kernel is before 6.3.
+ */
+static bool give_memory_file(struct launch *launch, const struct seccomp_notif *call)
+{
+	const unsigned int flags = (unsigned int)call->data.args[1];
+	struct add_fd give = {.id = call->id, .flags = ADD_FD_SEND};
+	int fd, result;
+
+	if (call->data.nr != SYS_memfd_create || call->data.arch != BV_NATIVE_ARCH || (flags & BV_MFD_EXEC))
+		return false;
+	fd = bv_sys_memfd_create("bvisor", flags | MEMORY_FILE_CLOEXEC | BV_MFD_NOEXEC_SEAL);
+	if (fd < 0)
+		return false;
+	give.source_fd = (uint32_t)fd;
+	give.new_fd_flags = flags & MEMORY_FILE_CLOEXEC ? O_CLOEXEC : 0;
+	result = bv_sys_ioctl(launch->listener_fd, _IOC(_IOC_WRITE, '!', 3, sizeof(give)), &give);
+	close(fd);
+	return result >= 0;
+}
+
 void launch_answer_denied(struct launch *launch)
 {
 	struct seccomp_notif call;
@@ -42,6 +76,8 @@ void launch_answer_denied(struct launch *launch)
 	memset(&call, 0, sizeof(call));
 	/* ENOENT: the caller died in between. */
 	if (bv_sys_ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0)
+		return;
+	if (give_memory_file(launch, &call))
 		return;
 	memset(&answer, 0, sizeof(answer));
 	answer.id = call.id;

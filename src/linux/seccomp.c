@@ -46,6 +46,7 @@ enum {
 		CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
 
 	FILTER_NEW_LISTENER = 8, /* SECCOMP_FILTER_FLAG_NEW_LISTENER, there an unsigned long */
+	FLAG_NOEXEC_SEAL = 8, /* MFD_NOEXEC_SEAL, Linux 6.3 */
 	SOCKET_TYPE = 0xf,	 /* SOCK_TYPE_MASK: the rest are SOCK_CLOEXEC and SOCK_NONBLOCK */
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
@@ -115,6 +116,10 @@ const struct bv_seccomp_check bv__seccomp_checks[BV_CHECK_COUNT] = {
 					  LOOK(0, ALL_BITS, TO(BASELINE_EPERM), {0, TO(ALLOW)},
 					       {0xffffffff, TO(ALLOW)}),
 				  }},
+	[BV_CHECK_memfd_create] = {1,
+				   {
+					   LOOK(1, FLAG_NOEXEC_SEAL, TO(ALLOW), {0, TO(BASELINE_EACCES)}),
+				   }},
 	[BV_CHECK_prctl] = {1,
 			    {
 				    LOOK(0, ALL_BITS, TO(ALLOW), {PR_SET_MM, TO(BASELINE_EPERM)}),

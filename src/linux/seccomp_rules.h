@@ -28,6 +28,7 @@
 	X(KILL, 0, FOREIGN, false)                                                                 \
 	X(QUIET_ENOSYS, ENOSYS, BASELINE, false)                                                   \
 	X(BASELINE_EPERM, EPERM, BASELINE, true)                                                   \
+	X(BASELINE_EACCES, EACCES, BASELINE, true)                                                 \
 	X(BASELINE_ENOSYS, ENOSYS, BASELINE, true)                                                 \
 	X(SPAWN_EPERM, EPERM, SPAWN, true)                                                         \
 	X(SPAWN_ENOSYS, ENOSYS, SPAWN, true)                                                       \
@@ -76,7 +77,7 @@ struct bv_seccomp_check {
 /* clang-format off */
 #define BV_SECCOMP_CHECKS(X)                                                                       \
 	X(clone) X(clone_thread) X(unshare) X(ioctl) X(mknod) X(mknodat) X(personality) X(prctl)   \
-	X(seccomp) X(socket_local) X(socketpair_connected) X(socketpair_local) X(kill_all)         \
+	X(memfd_create) X(seccomp) X(socket_local) X(socketpair_connected) X(socketpair_local) X(kill_all)         \
 	X(setpriority_self) X(ioprio_self) X(first_zero)
 /* clang-format on */
 

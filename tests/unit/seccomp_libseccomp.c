@@ -57,6 +57,8 @@ static void add_by_argument(scmp_filter_ctx context)
 			EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(unshare), 1,
 						SCMP_A0(SCMP_CMP_MASKED_EQ, UINT64_C(1) << bit,
 							UINT64_C(1) << bit)) == 0);
+	EXPECT(seccomp_rule_add(context, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(memfd_create), 1,
+				SCMP_A1(SCMP_CMP_MASKED_EQ, 8, 0)) == 0);
 	EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(prctl), 1,
 				SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, 35)) == 0);
 	EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(seccomp), 2,

@@ -144,6 +144,7 @@ static const struct attempt baseline[] = {
 	{"mknodat of a character device", SYS_mknodat, {BAD, NOWHERE, S_IFCHR, 0x103}, EPERM, true},
 	{"mknodat of a block device", SYS_mknodat, {BAD, NOWHERE, S_IFBLK, 0x700}, EPERM, true},
 	{"personality", SYS_personality, {0x0040000}, EPERM, true}, /* ADDR_NO_RANDOMIZE */
+	{"a memory file that can be executed", SYS_memfd_create, {NOWHERE, 0}, EACCES, true},
 	{"PR_SET_MM", SYS_prctl, {PR_SET_MM, BAD, 0, 0, BAD}, EPERM, true},
 	{"a second listener", SYS_seccomp, {1, 8 | 16, 0}, EPERM, true},
 	{"a call of the future", BV_SYSCALL_NEWEST + 1, {0}, ENOSYS, false},

@@ -142,6 +142,8 @@ struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t numbe
 		return by_arguments((args[0] & ~UINT64_C(0x50f00)) != 0, EPERM);
 	case __NR_personality:
 		return by_arguments(first != 0 && first != 0xffffffff, EPERM);
+	case __NR_memfd_create:
+		return by_arguments((second & 8) == 0, EACCES);
 	case __NR_prctl:
 		return by_arguments(first == 35, EPERM);
 	case __NR_seccomp:

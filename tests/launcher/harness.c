@@ -39,7 +39,7 @@ static const char *beside(const char *variable, const char *name, char *space)
 	EXPECT(got > 0);
 	space[got] = '\0';
 	slash = strrchr(space, '/');
-	strcpy(slash + 1, name);
+	snprintf(slash + 1, 4096 - (size_t)(slash + 1 - space), "%s", name);
 	return space;
 }
 
@@ -380,7 +380,10 @@ void launch_start(const struct launch *launch, struct running *running, struct o
 	if (launch->control_is_pipe)
 		EXPECT(pipe2(control, O_CLOEXEC) == 0);
 	else
-		EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) == 0);
+		EXPECT(socketpair(AF_UNIX,
+				  (launch->control_is_packets ? SOCK_SEQPACKET : SOCK_STREAM) |
+					  SOCK_CLOEXEC,
+				  0, control) == 0);
 	EXPECT(pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0 &&
 	       pipe2(error_pipe, O_CLOEXEC) == 0 && null_fd >= 0);
 	spawn.stdin_fd = launch->stdin_fd >= 0 ? launch->stdin_fd : null_fd;

@@ -40,6 +40,7 @@ struct launch {
 	bool plan_is_pipe;
 	bool plan_write_only;
 	bool control_is_pipe;
+	bool control_is_packets;
 	const char *control_text, *plan_text, *error_text,
 		*error_read_text; /* "": variable left out */
 	int control_number;	  /* 0: where it belongs */

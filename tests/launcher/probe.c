@@ -25,8 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { FDS_LOOKED_AT = 4096 };
 
 static void result(const char *what, int failed)

@@ -535,6 +535,16 @@ TEST(a_control_channel_that_is_a_pipe_is_none)
 	EXPECT_STR(outcome.err, "bvisor-linux-launcher: no usable control channel fd\n");
 }
 
+TEST(a_version_1_plan_on_a_packet_channel_is_answered_in_version_1)
+{
+	launch_init(&launch);
+	launch.control_is_packets = true;
+	launch_args(&launch, "say", "1", "ran", NULL);
+	run_and_clear();
+	expect_success(&outcome);
+	EXPECT_STR(outcome.out, "ran");
+}
+
 TEST(a_number_may_have_blanks_around_it)
 {
 	launch_init(&launch);

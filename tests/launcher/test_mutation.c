@@ -60,8 +60,8 @@ TEST_WITHIN(no_frame_with_one_byte_changed_creates_a_child, 600)
 		const uint8_t good = wire.data[at];
 
 		for (unsigned int way = 0; way < 10; way++) {
-			const uint8_t bad =
-				way < 8 ? (uint8_t)(good ^ 1U << way) : extremes[way - 8];
+			const unsigned int flipped = good ^ 1U << way;
+			const uint8_t bad = way < 8 ? (uint8_t)(flipped & 0xff) : extremes[way - 8];
 
 			if (bad == good)
 				continue;

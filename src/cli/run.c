@@ -211,6 +211,8 @@ static enum bv_code loop(struct session *s, struct bv_error *error)
 
 		if (code != BV_OK || state == BV_RUN_ENDED)
 			return code;
+		/* The step may have been told of room for it, and nothing tells a second time. */
+		cli_source_feed(&s->source, s->run, false);
 		wait_for_something(s);
 		handle_signals(s);
 	}

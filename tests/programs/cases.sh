@@ -70,7 +70,7 @@ case_gzip_and_xz() {
 	head -c 1000000 /dev/urandom >>"$W/plain"
 	cp "$W/plain" "$C/plain"
 	confined --runtime system $grants -- \
-		sh -c 'gzip -k plain && xz -k plain && rm plain && gzip -dc plain.gz >from-gz && xz -dc plain.xz >from-xz'
+		sh -c 'gzip -k plain && xz -c plain >plain.xz && rm plain && gzip -dc plain.gz >from-gz && xz -dc plain.xz >from-xz'
 	status_is 0
 	same "gzip's round trip" "$C/plain" "$W/from-gz"
 	same "xz's round trip" "$C/plain" "$W/from-xz"
@@ -99,7 +99,7 @@ case_tar_keeps_permissions() {
 	same "content" "$W/tree/folder/two" "$W/out/tree/folder/two"
 	holds "the time was kept" test "$(stat -c %Y "$W/out/tree/one")" = 1580608922
 	holds "tar outside reads the archive" tar -tf "$W/tree.tar"
-	[ "$world-$uid" = bare-0 ] || owned
+	owned
 }
 
 # ---- languages -------------------------------------------------------------------------------------------
@@ -341,7 +341,8 @@ case_git() {
 		git log --format=%s
 		git status --short
 	END
-	confined --runtime system $grants $scratch --env HOME="$W" -- sh session.sh
+	# Where its absence cannot be shown, git insists on reading the system's configuration.
+	confined --runtime system $grants $scratch --env HOME="$W" --env GIT_CONFIG_NOSYSTEM=1 -- sh session.sh
 	status_is 0
 	says "$(printf 'second commit\nfirst commit')"
 	quiet

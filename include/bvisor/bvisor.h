@@ -63,7 +63,7 @@ BV_API enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size
 enum bv_grant {
 	BV_GRANT_READ = 1,
 	BV_GRANT_WRITE = 2,   /* create, change, remove; implies neither reading nor executing */
-	BV_GRANT_EXECUTE = 4, /* execute and map as code; reading a script needs READ too */
+	BV_GRANT_EXECUTE = 4, /* execute and map as code, which includes reading files, not listing them */
 };
 
 /* Grants a file or directory tree; `path` is made absolute against the current directory. */

@@ -210,7 +210,9 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	plan->link_count = root->symlinks.count;
 	plan->masked = masked;
 	plan->masked_count = root->masked.count;
-	plan->tmp_size = bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_bytes).data;
+	/* 0 would be no bound; then nothing may be written there, but mount points need a little. */
+	plan->tmp_size = bv_arena_format(launch->arena, "%llu",
+					 root->tmp_bytes != 0 ? (unsigned long long)root->tmp_bytes : 65536ULL).data;
 	plan->tmp_inodes = bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_inodes).data;
 	plan->root_access = right_to_list(root) & launch->work->landlock.handled_fs;
 	plan->root = true;
@@ -264,7 +266,7 @@ static int prepare_landlock(struct launch *launch, uint32_t *ret_index)
 	launch->plan.ruleset_fd = bv_sys_landlock_create_ruleset(&attr, bv_sys_landlock_abi());
 	if (launch->plan.ruleset_fd < 0)
 		return -1;
-	launch->plan.tmp_access = tmp & landlock->handled_fs;
+	launch->plan.tmp_access = launch->work->root.tmp_bytes != 0 ? tmp & landlock->handled_fs : 0;
 	launch->plan.proc_access = proc & landlock->handled_fs;
 	return add_host_rules(launch, landlock, ret_index);
 }

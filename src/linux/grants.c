@@ -149,8 +149,9 @@ uint64_t bv__landlock_access(uint32_t rights, uint32_t mode, int abi)
 
 	if (rights & BV_RIGHT_READ)
 		access |= BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR;
+	/* The kernel opens a program for reading, and what is mapped as code can be read there. */
 	if (rights & BV_RIGHT_EXECUTE)
-		access |= BV_LANDLOCK_EXECUTE;
+		access |= BV_LANDLOCK_EXECUTE | BV_LANDLOCK_READ_FILE;
 	/* Sockets, FIFOs and devices are ways to talk, not data: none of them may be made in a host's
 	 * directory.  The private /tmp has the first two. */
 	if (rights & BV_RIGHT_WRITE)

@@ -82,8 +82,10 @@ static void read_controls(struct bv_lowering_state *state)
 			out->captures_stdout |= control->u.capture.streams.stdout_stream;
 			out->captures_stderr |= control->u.capture.streams.stderr_stream;
 			out->captures_stdin |= control->u.capture.streams.stdin_stream;
-		} else if (control->tag == BV_CONTROL_TEMP_ROOT && control->u.temp_root.has_size_bytes) {
-			state->tmp_bytes = control->u.temp_root.size_bytes;
+		} else if (control->tag == BV_CONTROL_TEMP_ROOT) {
+			state->wants_tmp = true;
+			if (control->u.temp_root.has_size_bytes)
+				state->tmp_bytes = control->u.temp_root.size_bytes;
 		}
 	}
 	out->terminal = state->execution->has_terminal && state->execution->terminal;
@@ -230,7 +232,9 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	if (code != BV_OK || ret_lowered->exe_errno != 0)
 		return code;
 	if (work->has_root) {
-		work->root.tmp_bytes = state.tmp_bytes != 0 ? state.tmp_bytes : TMP_DEFAULT_BYTES;
+		work->root.tmp_bytes = state.no_tmp		? 0
+				       : state.tmp_bytes != 0 ? state.tmp_bytes
+							      : TMP_DEFAULT_BYTES;
 		work->root.tmp_inodes = TMP_INODES;
 	}
 	work->seccomp.spawn = spawn_policy(plan);

@@ -51,6 +51,8 @@ struct bv_lowering_state {
 	struct bv_str *denied; /* canonical */
 	size_t denied_count;
 	uint64_t tmp_bytes; /* 0: the default */
+	bool wants_tmp;     /* the plan promises a private /tmp */
+	bool no_tmp;        /* and this run cannot have one that is written to */
 	struct bv_error *err;
 };
 

@@ -510,6 +510,33 @@ static void choose_sockets(struct bv_lowering_state *state)
 	}
 }
 
+/*
+ * The private /tmp may be read and written, and Landlock hands that down to whatever is shown below
+ * it.  A root there that must not be read would be readable, so such a run has no /tmp to write to.
+ */
+static enum bv_code check_tmp(struct bv_lowering_state *state)
+{
+	const struct bv_grant *strict = NULL;
+
+	for (size_t i = 0; i < state->grants.count && strict == NULL; i++) {
+		const struct bv_grant *grant = &state->grants.items[i];
+
+		if (grant->dest.len > 4 && bv_path_covers(BV_STR("/tmp"), grant->dest) &&
+		    (grant->effective & BV_RIGHT_READ) == 0)
+			strict = grant;
+	}
+	if (strict == NULL || !state->out->layers.namespaces || !state->out->layers.landlock)
+		return BV_OK;
+	if (state->wants_tmp)
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities",
+				      "grant reading too, or choose a place outside of /tmp",
+				      "'%.*s' must not be read, and lies in the private /tmp, which may",
+				      (int)(strict->dest.len < 120 ? strict->dest.len : 120), strict->dest.data);
+	state->no_tmp = true;
+	bv__lower_observe(state, "tmp", "not writable: a root that must not be read lies in it");
+	return BV_OK;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 /* One fact for each place, though several entries may lead there. */
@@ -565,6 +592,8 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 	code = bv__grants_settle(&state->grants, state->err);
 	if (code == BV_OK)
 		code = mask_denied(state);
+	if (code == BV_OK)
+		code = check_tmp(state);
 	if (code == BV_OK)
 		code = choose_cwd(state);
 	if (code != BV_OK)

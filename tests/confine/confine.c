@@ -41,7 +41,7 @@ static void remove_tree(const char *path)
 	char command[256];
 
 	/* Only ever what mkdtemp made above. */
-	EXPECT(strncmp(path, "/tmp/bvisor-confine-", 20) == 0);
+	EXPECT(strncmp(path, "/var/tmp/bvisor-confine-", 24) == 0);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", path);
 	EXPECT(system(command) == 0);
 }
@@ -91,10 +91,12 @@ void everywhere(place_fn *body)
 		{.name = "user with namespaces", .user = true},
 		{.name = "user without namespaces", .user = true, .bare = true},
 	};
-	char base[] = "/tmp/bvisor-confine-XXXXXX", launcher[64];
+	char base[] = "/var/tmp/bvisor-confine-XXXXXX", launcher[64];
 	const bool root = geteuid() == 0;
 	int visited = 0, worst = 0;
 
+	EXPECT_THAT(getenv("BVISOR_LAUNCHER_BIN") != NULL && getenv("BVISOR_GUEST_BIN") != NULL,
+		    "BVISOR_LAUNCHER_BIN and BVISOR_GUEST_BIN must name what is tested");
 	EXPECT(mkdtemp(base) != NULL && chmod(base, 0755) == 0);
 	(void)snprintf(launcher, sizeof(launcher), "%s/launcher", base);
 	copy_program(getenv("BVISOR_LAUNCHER_BIN"), launcher);

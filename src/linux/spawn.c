@@ -117,7 +117,8 @@ enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_erro
 		}
 		if (ret_file->fd < 0)
 			return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher", "correct or unset " ENV_LAUNCHER,
-					      ENV_LAUNCHER " names a launcher that cannot be opened: '%s'", named);
+					      "the launcher '%s' that " ENV_LAUNCHER " names cannot be opened: %s", named,
+					      strerror(errno));
 	}
 	if (ret_file->fd < 0)
 		ret_file->fd = open_beside_program(ret_file->path);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -413,7 +413,8 @@ static bool is_live_with(const char *pid, const char *mark)
 	return got > 0 && memmem(data, (size_t)got, mark, strlen(mark)) != NULL;
 }
 
-int count_processes(const char *mark)
+/* Calls `found` for each of them; how many there were. */
+static int each_process(const char *mark, void (*found)(pid_t pid))
 {
 	DIR *proc = opendir("/proc");
 	char own[16];
@@ -422,9 +423,28 @@ int count_processes(const char *mark)
 	EXPECT(proc != NULL);
 	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
 	for (const struct dirent *entry; (entry = readdir(proc)) != NULL;) {
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp(entry->d_name, own) != 0)
-			count += is_live_with(entry->d_name, mark);
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strcmp(entry->d_name, own) == 0 ||
+		    !is_live_with(entry->d_name, mark))
+			continue;
+		count++;
+		if (found != NULL)
+			found((pid_t)atoi(entry->d_name));
 	}
 	closedir(proc);
 	return count;
+}
+
+int count_processes(const char *mark)
+{
+	return each_process(mark, NULL);
+}
+
+static void kill_one(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+}
+
+void kill_processes(const char *mark)
+{
+	(void)each_process(mark, kill_one);
 }

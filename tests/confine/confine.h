@@ -97,5 +97,7 @@ bool report_contains(const struct ran *ran, const char *text);
 
 /* Live processes whose arguments have `mark`, zombies left out. */
 int count_processes(const char *mark);
+/* For what a boundary without namespaces is known to leave behind. */
+void kill_processes(const char *mark);
 
 #endif

@@ -91,6 +91,9 @@ static void take_installed(struct bv_backend_run *run, const struct bv_record_in
 	struct bv_error err = {.code = BV_OK};
 
 	run->installed = *installed;
+	/* It is being killed, and what is looked at may already be half gone. */
+	if (run->kill_asked)
+		return;
 	if (run->lowered.layers.attest &&
 	    bv__attest(&run->arena, &run->lowered, installed, &run->attestations, &err) != BV_OK) {
 		/* Never released: the program does not run under less than was planned. */
@@ -109,6 +112,10 @@ static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
 	run->has_exec = true;
 	run->setup_deadline = 0;
 	run->state = BV_BACKEND_RUNNING;
+	for (int number = 1; number <= BV_SIGNAL_LAST; number++) {
+		if (run->early_signals & UINT64_C(1) << (number - 1))
+			command(run, BV_COMMAND_SIGNAL, number);
+	}
 	if (!budgets->has_wall_micros)
 		return;
 	if (!bv_mul(budgets->wall_micros.effective_limit, 1000, &limit_ns) ||
@@ -405,11 +412,15 @@ void bv__run_resume(struct bv_backend_run *run)
 
 enum bv_code bv__run_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
 {
-	if (signal_number < 1 || signal_number > 64)
+	if (signal_number < 1 || signal_number > BV_SIGNAL_LAST)
 		return bv_fail(err, BV_E_ARGUMENT, "signal", "there is no signal %d", signal_number);
 	if (run->state == BV_BACKEND_ENDED)
 		return bv_fail(err, BV_E_STATE, "signal", "the run has ended");
-	command(run, BV_COMMAND_SIGNAL, signal_number);
+	/* The launcher signals the program alone; until it says that it runs there is none. */
+	if (run->has_exec)
+		command(run, BV_COMMAND_SIGNAL, signal_number);
+	else
+		run->early_signals |= UINT64_C(1) << (signal_number - 1);
 	return BV_OK;
 }
 

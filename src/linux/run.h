@@ -15,6 +15,7 @@
 enum {
 	BV_RUN_DENIED_MAX = 64, /* kinds of denied calls told apart, as the launcher does */
 	BV_RUN_STREAMS = 2,
+	BV_SIGNAL_LAST = 64,
 };
 
 /* What an epoll event is about; a stream's is BV_WATCH_STREAM + its number. */
@@ -49,6 +50,7 @@ struct bv_backend_run {
 	uint64_t setup_deadline, wall_deadline, kill_deadline, drain_deadline;
 	bool wall_fired;
 	bool kill_asked;
+	uint64_t early_signals; /* asked for before the program ran; bit n - 1 is signal n */
 
 	/* What was said and seen. */
 	bool has_refusal, has_fault, has_exec, has_exit;

@@ -25,7 +25,7 @@ struct file_header {
 	char magic[8];
 	uint8_t key[32];
 	uint8_t launcher[32];
-	uint8_t facts_digest[32];
+	uint8_t digest[32]; /* of the launcher's digest and the facts */
 };
 
 enum { NAME_SIZE = 48 };
@@ -38,6 +38,18 @@ static void file_name(const struct bv_digest *key, char *ret_name)
 	memcpy(ret_name, "probe-", 6);
 	memcpy(ret_name + 6, hex, 32);
 	ret_name[38] = '\0';
+}
+
+static void digest_of(const struct bv_probe_memory *memory, uint8_t ret_digest[32])
+{
+	struct bv_digest digest;
+	struct bv_hash hash;
+
+	bv_hash_init(&hash);
+	bv_hash_update(&hash, memory->launcher.bytes, sizeof(memory->launcher.bytes));
+	bv_hash_update(&hash, memory->facts, memory->facts_bytes);
+	bv_hash_final(&hash, &digest);
+	memcpy(ret_digest, digest.bytes, 32);
 }
 
 /* The directory, if it is ours and nobody else may enter it. */
@@ -62,7 +74,7 @@ static bool read_file(int fd, const struct bv_digest *key, struct bv_probe_memor
 {
 	uint8_t data[sizeof(struct file_header) + sizeof(ret_memory->facts)];
 	struct file_header header;
-	struct bv_digest digest;
+	uint8_t digest[32];
 	struct stat seen;
 	ssize_t got;
 
@@ -77,12 +89,10 @@ static bool read_file(int fd, const struct bv_digest *key, struct bv_probe_memor
 		return false;
 	ret_memory->facts_bytes = (size_t)got - sizeof(header);
 	memcpy(ret_memory->facts, data + sizeof(header), ret_memory->facts_bytes);
-	bv_hash_bytes(ret_memory->facts, ret_memory->facts_bytes, &digest);
-	if (memcmp(header.facts_digest, digest.bytes, 32) != 0)
-		return false;
-	ret_memory->key = *key;
 	memcpy(ret_memory->launcher.bytes, header.launcher, 32);
-	return true;
+	ret_memory->key = *key;
+	digest_of(ret_memory, digest);
+	return memcmp(header.digest, digest, 32) == 0;
 }
 
 bool bv__probe_recall(const char *directory, const struct bv_digest *key, struct bv_probe_memory *ret_memory)
@@ -109,7 +119,6 @@ void bv__probe_remember(const char *directory, const struct bv_probe_memory *mem
 	uint8_t data[sizeof(struct file_header) + sizeof(memory->facts)];
 	char name[NAME_SIZE], fresh[NAME_SIZE];
 	struct file_header header;
-	struct bv_digest digest;
 	uint64_t salt = 0;
 	size_t size_bytes;
 	int fd, dir = open_directory(directory, true);
@@ -119,8 +128,7 @@ void bv__probe_remember(const char *directory, const struct bv_probe_memory *mem
 	memcpy(header.magic, magic, sizeof(magic));
 	memcpy(header.key, memory->key.bytes, 32);
 	memcpy(header.launcher, memory->launcher.bytes, 32);
-	bv_hash_bytes(memory->facts, memory->facts_bytes, &digest);
-	memcpy(header.facts_digest, digest.bytes, 32);
+	digest_of(memory, header.digest);
 	memcpy(data, &header, sizeof(header));
 	memcpy(data + sizeof(header), memory->facts, memory->facts_bytes);
 	size_bytes = sizeof(header) + memory->facts_bytes;

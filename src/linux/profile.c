@@ -146,9 +146,9 @@ static void bare_cells(const struct bv_layers *layers, const struct bv_execution
 	cell(profile, BV_KIND_KILL, BV_MEDIATED, "subreaper", 0);
 	why(profile, BV_KIND_KILL, "without a PID namespace a kill is repeated until nothing is left, not one act",
 	    excuse->remedy);
-	absent(profile, BV_KIND_TEMP_ROOT, "without a mount namespace there is no private /tmp", excuse->remedy);
-	absent(profile, BV_KIND_EXPOSE_PATH, "without a mount namespace a path cannot be shown elsewhere",
-	       excuse->remedy);
+	/* Both are mounts and nothing else: what stands in their way is what stands in the namespaces'. */
+	absent(profile, BV_KIND_TEMP_ROOT, excuse->reason, excuse->remedy);
+	absent(profile, BV_KIND_EXPOSE_PATH, excuse->reason, excuse->remedy);
 }
 
 void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,

@@ -40,13 +40,18 @@ const struct bv_budget_availability *bv_budget_available_in(const struct bv_budg
 	return member_of(&bv_budget_profile_type, profile, dimension);
 }
 
-struct bv_budget_witness *bv_budget_witness_in(struct bv_budget_witnesses *witnesses,
-					       enum bv_dimension dimension)
+const struct bv_budget_witness *bv_budget_witness_in(const struct bv_budget_witnesses *witnesses,
+						     enum bv_dimension dimension)
+{
+	return member_of(&bv_budget_witnesses_type, witnesses, dimension);
+}
+
+static struct bv_budget_witness *witness_in(struct bv_budget_witnesses *witnesses,
+					    enum bv_dimension dimension)
 {
 	bv_assert((size_t)dimension < BV_DIMENSION_COUNT);
 	return (struct bv_budget_witness *)(void *)((uint8_t *)witnesses +
-						    bv_budget_witnesses_type.rows[dimension]
-							    .offset);
+						    bv_budget_witnesses_type.rows[dimension].offset);
 }
 
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
@@ -126,8 +131,7 @@ static void minimums_of_capability(const struct bv_capability *capability, uint6
 		return;
 	case BV_CAP_INHERITED_FDS:
 		if (capability->u.fds.policy.tag == BV_FDS_ONLY)
-			raise_by(&least[BV_DIMENSION_HANDLES],
-				 capability->u.fds.policy.u.fds.count);
+			raise_by(&least[BV_DIMENSION_HANDLES], capability->u.fds.policy.u.fds.count);
 		return;
 	}
 	bv_assert(false);
@@ -196,10 +200,11 @@ static enum bv_code refuse_budget(struct bv_budget_answer answer,
 				      "a limit of %llu is below %llu, the least this spec needs",
 				      (unsigned long long)q->limit, (unsigned long long)q->minimum);
 	case BV_BUDGET_OVER_CAPACITY:
-		return bv_fail_remedy(
-			err, BV_E_BUDGET_REFUSED, where, "lower the limit, or leave it out",
-			"a limit of %llu is above %llu, the most %s can hold here",
-			(unsigned long long)q->limit, (unsigned long long)q->available, backend);
+		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
+				      "lower the limit, or leave it out",
+				      "a limit of %llu is above %llu, the most %s can hold here",
+				      (unsigned long long)q->limit,
+				      (unsigned long long)q->available, backend);
 	case BV_BUDGET_GUARANTEE_TOO_WEAK:
 		if (q->guarantee_held == 0)
 			return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
@@ -228,10 +233,10 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	struct bv_digest profile_digest;
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_budget_request *request =
-			bv_budget_request_in(requested, (enum bv_dimension)d);
-		const struct bv_budget_availability *has =
-			bv_budget_available_in(profile, (enum bv_dimension)d);
+		const struct bv_budget_request *request = bv_budget_request_in(requested,
+									       (enum bv_dimension)d);
+		const struct bv_budget_availability *has = bv_budget_available_in(
+			profile, (enum bv_dimension)d);
 
 		if (request == NULL)
 			continue;
@@ -254,24 +259,24 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	bv_canon_hash(&bv_budget_profile_type, profile, &profile_digest);
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
 		const struct bv_row *row = &bv_admitted_budgets_type.rows[d];
-		const struct bv_budget_request *request =
-			bv_budget_request_in(requested, (enum bv_dimension)d);
-		const struct bv_budget_availability *has =
-			bv_budget_available_in(profile, (enum bv_dimension)d);
+		const struct bv_budget_request *request = bv_budget_request_in(requested,
+									       (enum bv_dimension)d);
+		const struct bv_budget_availability *has = bv_budget_available_in(
+			profile, (enum bv_dimension)d);
 
 		if (request == NULL)
 			continue;
 		bv_row_set_present(row, ret_admitted);
-		*(struct bv_admitted_budget *)(void *)((uint8_t *)ret_admitted + row->offset) =
-			(struct bv_admitted_budget){
-				.effective_limit = request->limit,
-				.required_guarantee = request->guarantee,
-				.selected_guarantee = has->enforcement,
-				.required_evidence = request->evidence,
-				.promised_evidence = has->evidence,
-				.mechanism = has->mechanism,
-				.profile_digest = profile_digest,
-			};
+		*(struct bv_admitted_budget *)(void *)((uint8_t *)ret_admitted +
+						       row->offset) = (struct bv_admitted_budget){
+			.effective_limit = request->limit,
+			.required_guarantee = request->guarantee,
+			.selected_guarantee = has->enforcement,
+			.required_evidence = request->evidence,
+			.promised_evidence = has->evidence,
+			.mechanism = has->mechanism,
+			.profile_digest = profile_digest,
+		};
 	}
 	return BV_OK;
 }
@@ -306,10 +311,9 @@ void bv_budget_witness_none(const struct bv_admitted_budgets *admitted,
 	static const struct bv_guarantee_mediated unknown = {0, 0};
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_admitted_budget *budget =
-			bv_budget_admitted_in(admitted, (enum bv_dimension)d);
-		struct bv_budget_witness *witness =
-			bv_budget_witness_in(ret_witnesses, (enum bv_dimension)d);
+		const struct bv_admitted_budget *budget = bv_budget_admitted_in(
+			admitted, (enum bv_dimension)d);
+		struct bv_budget_witness *witness = witness_in(ret_witnesses, (enum bv_dimension)d);
 
 		*witness = (struct bv_budget_witness){
 			.admitted_limit = UINT64_MAX,
@@ -333,7 +337,7 @@ void bv_budget_witness(const struct bv_admitted_budgets *admitted, enum bv_dimen
 		       struct bv_budget_witnesses *witnesses)
 {
 	const struct bv_admitted_budget *budget = bv_budget_admitted_in(admitted, dimension);
-	struct bv_budget_witness *witness = bv_budget_witness_in(witnesses, dimension);
+	struct bv_budget_witness *witness = witness_in(witnesses, dimension);
 
 	witness->observed_usage = measurement->usage;
 	witness->evidence |= USAGE_CLAIM;

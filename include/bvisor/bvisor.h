@@ -230,7 +230,7 @@ BV_API enum bv_code bv_run_wait(struct bv_run *run, int timeout_ms, struct bv_er
 
 /*
  * Feeds standard input of a relayed or terminal run; takes what fits.  NULL data: end of input.
- * When less than all was taken, bv_run_fd polls readable once more fits.
+ * When less than all was taken, bv_run_fd polls readable once more fits; try again after that step.
  */
 BV_API enum bv_code bv_run_input(struct bv_run *run, const void *data, size_t size_bytes,
 				 size_t *ret_taken_bytes, struct bv_error *err);

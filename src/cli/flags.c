@@ -22,18 +22,21 @@ static int told(const struct cli_flag *flag, enum bv_code code, const struct bv_
 	return -1;
 }
 
-static bool covers_cwd(const char *path)
+static bool covers(const char *root, const char *path)
+{
+	size_t len = strlen(root);
+
+	if (strcmp(root, "/") == 0)
+		return true;
+	return strncmp(path, root, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Whether the current directory is there inside: in what is granted, or on the way to it. */
+static bool shows_cwd(const char *path)
 {
 	char cwd[PATH_MAX], granted[PATH_MAX];
 
-	if (!getcwd(cwd, sizeof cwd) || !realpath(path, granted))
-		return false;
-
-	size_t len = strlen(granted);
-
-	if (strcmp(granted, "/") == 0)
-		return true;
-	return strncmp(cwd, granted, len) == 0 && (cwd[len] == '/' || cwd[len] == '\0');
+	return getcwd(cwd, sizeof cwd) && realpath(path, granted) && (covers(granted, cwd) || covers(cwd, granted));
 }
 
 static int grant(struct cli_request *request, const struct cli_flag *flag, const char *value,
@@ -41,8 +44,8 @@ static int grant(struct cli_request *request, const struct cli_flag *flag, const
 {
 	struct bv_error error = {0};
 
-	if (!request->cwd_granted && (grants & (BV_GRANT_READ | BV_GRANT_WRITE)))
-		request->cwd_granted = covers_cwd(value);
+	if (!request->cwd_granted)
+		request->cwd_granted = shows_cwd(value);
 	return told(flag, bv_spec_grant(request->spec, grants, value, &error), &error);
 }
 

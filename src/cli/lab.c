@@ -22,7 +22,7 @@ extern char **environ;
 static const struct {
 	const char *path;
 	mode_t mode;
-} folders[] = {{"%d", 0755}, {"%w", 0777}, {"%w/many", 0777}, {"%r", 0755}, {"%o", 0777}};
+} folders[] = {{"%d", 0755}, {"%w", 0777}, {"%w/many", 0777}, {"%r", 0755}, {"%o", 0777}, {"%d/writable", 0777}};
 
 /* Open to everybody, so that what holds is the boundary and not the owner. */
 static const struct {
@@ -30,7 +30,7 @@ static const struct {
 	mode_t mode;
 } contents[] = {
 	{"%o/secret", "%t\n", 0644}, {"%o/victim", "untouched\n", 0666}, {"%r/file", "%t\n", 0666}, {"%r/log", "untouched\n", 0666},
-	{"%w/log", "untouched\n", 0666}, {"%w/lock", "", 0666},
+	{"%w/log", "untouched\n", 0666}, {"%w/lock", "", 0666}, {"%d/writable/file", "%t\n", 0666},
 };
 
 static const char *const leftovers[] = {"%o/new", "%o/signalled", "%w/new", "%w/big", "/tmp/%t"};

@@ -235,8 +235,9 @@ static int apply(struct cli_request *request, const struct entry *entries, size_
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(entries[i].flag->name, "--quiet") == 0)
 			cli_be_quiet();
-		if (strcmp(entries[i].flag->name, "--spec") == 0)
-			request->spec_path = entries[i].value;
+		if (strcmp(entries[i].flag->name, "--spec") == 0 &&
+		    entries[i].flag->take(request, entries[i].flag, entries[i].value) != 0)
+			return -1;
 	}
 	if (request->spec_path && load_spec(request) != 0)
 		return -1;

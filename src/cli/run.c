@@ -181,6 +181,9 @@ static int open_streams(struct session *s)
 
 static void wait_for_something(struct session *s)
 {
+	/* First, because the step may have found that there is room again. */
+	cli_source_feed(&s->source, s->run, false);
+
 	struct pollfd fds[4] = {
 		{.fd = bv_run_fd(s->run), .events = POLLIN},
 		{.fd = cli_source_wants(&s->source) ? s->source.fd : -1, .events = POLLIN},
@@ -191,7 +194,8 @@ static void wait_for_something(struct session *s)
 
 	if (ppoll(fds, 4, NULL, &s->unblocked) < 0)
 		return; /* a signal */
-	cli_source_feed(&s->source, s->run, fds[1].revents != 0);
+	if (fds[1].revents != 0)
+		cli_source_feed(&s->source, s->run, true);
 	for (size_t i = 0; i < 2; i++) {
 		if (fds[2 + i].revents == 0)
 			continue;

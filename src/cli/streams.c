@@ -52,9 +52,10 @@ int cli_sink_open(struct cli_sink *sink, int fd, const char *path, bool escapes)
 	}
 	sink->kind = CLI_SINK_SHARED;
 	sink->escapes = false;
-	if (fstat(sink->fd, &st) != 0) {
+	if (fstat(sink->fd, &st) != 0 || (fcntl(sink->fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		/* Closed, or what main put in the place of what is. */
 		sink->gone = true;
-		sink->sys_errno = errno;
+		sink->sys_errno = EBADF;
 	} else if (S_ISREG(st.st_mode)) {
 		sink->kind = CLI_SINK_PLAIN;
 	} else if (S_ISSOCK(st.st_mode)) {

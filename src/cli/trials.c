@@ -153,6 +153,14 @@ static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab,
 	return bv_spec_tmp(spec, 4 << 20, err);
 }
 
+static enum bv_code write_only(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	char path[256];
+
+	cli_lab_expand(lab, "%d/writable", path, sizeof path);
+	return bv_spec_grant(spec, BV_GRANT_WRITE, path, err);
+}
+
 static enum bv_code expose(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
 {
 	char path[256];
@@ -193,6 +201,8 @@ const struct cli_trial cli_trials[] = {
 	 .happened = has_no_mode, .where = "%o/victim"},
 	{"Filesystem", "write below a root granted for reading", FORBIDDEN, .args = {"append", "%r/log"}, .happened = grew,
 	 .where = "%r/log"},
+	{"Filesystem", "read below a root granted for writing", FORBIDDEN, .args = {"read", "%d/writable/file"},
+	 .ask = write_only, .happened = was_said, .where = "%t"},
 	{"Filesystem", "execute below a root granted for reading and writing", FORBIDDEN,
 	 .args = {"exec", "%w/tool", "%t"}, .happened = was_said, .where = "%t"},
 	{"Filesystem", "read below a root granted for reading", ALLOWED, .args = {"read", "%r/file"}, .happened = was_said,

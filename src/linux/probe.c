@@ -230,10 +230,13 @@ static enum bv_code take_findings(struct probe *probe)
 {
 	struct bv_probe_facts found;
 	enum bv_code code = bv_canon_decode(probe->arena, &bv_probe_facts_type, probe->memory.facts,
-					    probe->memory.facts_bytes, &found, probe->err);
+					    probe->memory.facts_bytes, &found, NULL);
 
+	if (code == BV_E_MEMORY)
+		return bv_fail(probe->err, code, "probe", "no memory for the facts of this machine");
 	if (code != BV_OK)
-		return code;
+		return bv_fail_remedy(probe->err, BV_E_LAUNCHER, "probe", "install bvisor and its launcher together",
+				      "'%s' does not answer as a launcher does", probe->launcher.path);
 	for (size_t i = 0; i < found.facts.count; i++) {
 		for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
 			if (bv__fact_kind((enum bv_fact)fact) == BV_FACT_TRIED &&

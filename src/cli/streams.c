@@ -38,7 +38,7 @@ int cli_sink_open(struct cli_sink *sink, int fd, const char *path, bool escapes)
 
 	/* Not the whole struct: `pending` is large, and pages of it that are never used cost nothing. */
 	sink->fd = fd;
-	sink->opened = sink->gone = sink->full = false;
+	sink->opened = sink->closed = sink->gone = sink->full = false;
 	sink->escape.held_count = 0;
 	sink->pending_start = sink->pending_end = 0;
 	sink->sys_errno = 0;
@@ -53,9 +53,8 @@ int cli_sink_open(struct cli_sink *sink, int fd, const char *path, bool escapes)
 	sink->kind = CLI_SINK_SHARED;
 	sink->escapes = false;
 	if (fstat(sink->fd, &st) != 0 || (fcntl(sink->fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
-		/* Closed, or what main put in the place of what is. */
-		sink->gone = true;
-		sink->sys_errno = EBADF;
+		/* Closed, or what main put in its place: no fault until something is lost by it. */
+		sink->closed = true;
 	} else if (S_ISREG(st.st_mode)) {
 		sink->kind = CLI_SINK_PLAIN;
 	} else if (S_ISSOCK(st.st_mode)) {
@@ -134,6 +133,10 @@ ptrdiff_t cli_sink_take(struct cli_sink *sink, const void *data, size_t size_byt
 	const char *bytes = data;
 	size_t taken = 0;
 
+	if (sink->closed) {
+		sink->gone = true;
+		sink->sys_errno = EBADF;
+	}
 	if (sink->gone)
 		return -1;
 	if (sink->escapes)

@@ -40,6 +40,7 @@ struct cli_sink {
 	bool opened; /* by us */
 	enum cli_sink_kind kind;
 	bool escapes;
+	bool closed;   /* never was open */
 	bool gone;     /* nothing can ever be written again */
 	int sys_errno; /* why, unless the reader just left */
 	bool full;     /* waiting for room */

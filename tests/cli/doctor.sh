@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# doctor tries what it claims, and its verdict is that of the world outside.
+. "$(dirname "$0")/tap.sh"
+
+status=0
+timeout -k 5 100 "$BVISOR" doctor --json >"$out" 2>"$err" </dev/null || status=$?
+status 0 "everything that is claimed holds here"
+check "doctor --json is JSON with two worlds" python3 - "$out" <<'P'
+import json, sys
+worlds = json.load(open(sys.argv[1]))["worlds"]
+assert len(worlds) == 2
+for world in worlds:
+	assert len(world["rows"]) == 24
+	for row in world["rows"]:
+		assert row["result"] in ("holds", "partly", "refused", "not available", "not tried"), row
+		if row["result"] == "not available":
+			assert row["reason"] or row["requirement"].startswith("Budget"), row
+P
+check "most acts were tried with a control that worked" python3 - "$out" <<'P'
+import json, sys
+trials = [t for r in json.load(open(sys.argv[1]))["worlds"][0]["rows"] for t in r["trials"]]
+without = [t["act"] for t in trials if t["free"] != "happened"]
+assert len(trials) > 35 and len(without) <= 2, without
+P
+check "it leaves nothing in /tmp" sh -c '! ls -d /tmp/bvisor-doctor.* 2>/dev/null | grep -q .'
+check "and no process" sh -c "! pgrep -f '[b]visor __probe' >/dev/null"
+
+# The one that confines nothing must be found out: a doctor that cannot say no says nothing.
+status=0
+timeout -k 5 100 "$BVISOR" doctor --backend sim >"$out" 2>"$err" </dev/null || status=$?
+status 1 "a backend that claims and does not hold is found out"
+out_has "DOES NOT HOLD" "in words"
+status=0
+timeout -k 5 100 "$BVISOR" doctor --without namespaces >"$out" 2>"$err" </dev/null || status=$?
+status 0 "one world alone"
+out_has "As asked" "under its own title"
+out_lacks "Without namespaces" "and no other"
+finish

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * baseline.c - stands in for BLAKE3's blake3_dispatch.c in the launcher and the command.
+ * baseline.c - stands in for BLAKE3's blake3_dispatch.c in the launcher.
  *
  * The original asks the processor what it can do.  Under a hypervisor every CPUID traps, 5 us a
- * time and three of them before the first byte is hashed, in programs that hash a few kilobytes
- * and live for a millisecond.  So only what every processor of the architecture has is used: SSE2
- * on x86-64, the portable code elsewhere.  The library, which may hash gigabytes, links the original.
+ * time and three of them before the first byte is hashed, in a program that hashes a few kilobytes
+ * and starts in a millisecond.  So only what every processor of the architecture has is used: SSE2
+ * on x86-64, the portable code elsewhere.  Library and command, which hash the launcher's whole file
+ * and output by the gigabyte, link the original.
  */
 #include <blake3_impl.h>
 

@@ -552,7 +552,7 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 	if (ret_list->items == NULL)
 		return bv_fail(err, BV_E_MEMORY, "attestation", "no memory to look at the workload");
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)installed->workload_pid);
-	attest.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	attest.dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (attest.dir < 0)
 		return bv_fail(err, BV_E_LAUNCHER, "attestation", "the workload cannot be looked at");
 	attest_privileges(&attest);

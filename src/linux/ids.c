@@ -57,9 +57,29 @@ bool bv__private_ids_in(const char *map, struct bv_id_range *ret_range)
 	return best.count > 0;
 }
 
+bool bv__private_ids_of(struct bv_str text, struct bv_id_range *ret_range)
+{
+	uint64_t numbers[2] = {0, 0};
+	int which = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] == '-' && which == 0 && i > 0) {
+			which = 1;
+		} else if (text.data[i] < '0' || text.data[i] > '9' || numbers[which] > UINT32_MAX) {
+			return false;
+		} else {
+			numbers[which] = numbers[which] * 10 + (uint64_t)(text.data[i] - '0');
+		}
+	}
+	if (which != 1 || numbers[0] == 0 || numbers[1] < numbers[0] || numbers[1] > UINT32_MAX)
+		return false;
+	*ret_range = (struct bv_id_range){(uint32_t)numbers[0], (uint32_t)(numbers[1] - numbers[0] + 1)};
+	return true;
+}
+
 static bool read_map(const char *path, char *ret_text)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
 	if (fd < 0)

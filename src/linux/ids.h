@@ -5,8 +5,7 @@
 #ifndef BV_LINUX_IDS_H
 #define BV_LINUX_IDS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "contract/base.h"
 
 /* The same numbers serve as user and as group ids. */
 struct bv_id_range {
@@ -20,6 +19,9 @@ struct bv_id_range {
  * for a "root" that is mapped alone.
  */
 bool bv__private_ids(struct bv_id_range *ret_range);
+
+/* "FIRST-LAST", as a snapshot has it.  False for any other text. */
+bool bv__private_ids_of(struct bv_str text, struct bv_id_range *ret_range);
 
 /* The same from the text of a uid_map or gid_map. */
 bool bv__private_ids_in(const char *map, struct bv_id_range *ret_range);

@@ -145,7 +145,7 @@ static size_t read_at(void *context, uint64_t offset, void *data, size_t size_by
 int bv__image_read(struct bv_arena *arena, const char *path, struct bv_image *ret_image)
 {
 	/* Not blocking: the "executable" may turn out to be a FIFO. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	const struct bv_image_source source = {read_at, &fd};
 	int problem;
 

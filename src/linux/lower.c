@@ -100,12 +100,13 @@ static void read_controls(struct bv_lowering_state *state)
 /* ---- who it runs as ---------------------------------------------------------------------------------- */
 
 /* An id nobody else has, drawn anew for every run, so that runs cannot reach each other by it. */
-static enum bv_code draw_id(uint32_t *ret_id, struct bv_error *err)
+static enum bv_code draw_id(const struct bv_profile_snapshot *machine, uint32_t *ret_id, struct bv_error *err)
 {
+	const struct bv_str ids = bv__fact_text(machine, BV_FACT_PRIVATE_IDS);
 	struct bv_id_range range;
 	uint64_t draw;
 
-	if (!bv__private_ids(&range))
+	if (!bv__private_ids_of(ids, &range))
 		return bv_fail_remedy(err, BV_E_UNSUPPORTED, "identity", "run bvisor as an ordinary user",
 				      "user 0 has no other id here to run the workload as");
 	if (bv_sys_getrandom(&draw, sizeof(draw), 0) != (ssize_t)sizeof(draw))
@@ -121,7 +122,7 @@ static enum bv_code lower_identity(struct bv_lowering_state *state)
 	uint32_t uid = geteuid(), gid = getegid();
 
 	if (layers->root) {
-		enum bv_code code = draw_id(&uid, state->err);
+		enum bv_code code = draw_id(&state->plan->profile, &uid, state->err);
 
 		if (code != BV_OK)
 			return code;

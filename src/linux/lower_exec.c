@@ -75,7 +75,7 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment", "give its value with the run",
 					      "nobody gave the secret '%.*s'", (int)entry->source.u.lease.len,
 					      entry->source.u.lease.data);
-		if (value.len > 0 && memchr(value.data, '\0', value.len) != NULL)
+		if (value.data != NULL && memchr(value.data, '\0', value.len) != NULL)
 			return bv_fail(state->err, BV_E_ARGUMENT, "environment", "the value of '%.*s' holds a NUL",
 				       (int)entry->name.len, entry->name.data);
 		text = bv_arena_alloc(state->arena, entry->name.len + 1 + value.len + 1);

@@ -39,6 +39,8 @@ struct probe {
 	struct bv_error *err;
 	struct bv_launcher_file launcher;
 	struct bv_str facts[BV_FACT_COUNT];
+	struct bv_str boot_id;
+	uint64_t user_namespace;
 	struct bv_probe_memory memory;
 };
 
@@ -48,7 +50,7 @@ struct probe {
 static struct bv_str read_line(struct bv_arena *arena, const char *path, const char *otherwise)
 {
 	char text[TEXT_MAX];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
 	struct bv_str line = {text, 0};
 
@@ -77,6 +79,48 @@ static struct bv_str private_ids(struct probe *probe)
 	return bv_arena_format(probe->arena, "%u-%u", range.first, range.first + range.count - 1);
 }
 
+static uint64_t namespace_of(const char *path)
+{
+	struct stat seen = {.st_ino = 0};
+
+	(void)stat(path, &seen);
+	return seen.st_ino;
+}
+
+/*
+ * What cannot change while this process lives, unless it enters another user namespace: id maps can
+ * be written only once.  A plan is made and started by one process as a rule, and probes twice.
+ */
+static pthread_mutex_t constant_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	uint64_t user_namespace; /* 0: nothing is known yet */
+	char boot_id[64], ids[64];
+} constant;
+
+static bool keep_constant(char *ret_text, struct bv_str text)
+{
+	if (text.data == NULL || text.len >= sizeof(constant.ids))
+		return false;
+	memcpy(ret_text, text.data, text.len);
+	ret_text[text.len] = '\0';
+	return true;
+}
+
+static void read_constants(struct probe *probe)
+{
+	probe->user_namespace = namespace_of("/proc/self/ns/user");
+	pthread_mutex_lock(&constant_lock);
+	if (probe->user_namespace == 0 || constant.user_namespace != probe->user_namespace) {
+		constant.user_namespace = 0;
+		if (keep_constant(constant.boot_id, read_line(probe->arena, "/proc/sys/kernel/random/boot_id", "unknown")) &&
+		    keep_constant(constant.ids, private_ids(probe)))
+			constant.user_namespace = probe->user_namespace;
+	}
+	probe->boot_id = bv_arena_copy(probe->arena, bv_str_from(constant.boot_id));
+	probe->facts[BV_FACT_PRIVATE_IDS] = bv_arena_copy(probe->arena, bv_str_from(constant.ids));
+	pthread_mutex_unlock(&constant_lock);
+}
+
 static void read_facts(struct probe *probe)
 {
 	struct bv_arena *arena = probe->arena;
@@ -99,7 +143,6 @@ static void read_facts(struct probe *probe)
 	facts[BV_FACT_NOFILE_HARD] = number(probe, files.rlim_max);
 	facts[BV_FACT_OUTER_SECCOMP] = number(probe, mode > 0 ? (uint64_t)mode : 0);
 	facts[BV_FACT_PID_MAX] = read_line(arena, "/proc/sys/kernel/pid_max", "0");
-	facts[BV_FACT_PRIVATE_IDS] = private_ids(probe);
 	facts[BV_FACT_UID] = number(probe, geteuid());
 	facts[BV_FACT_UNPRIVILEGED_USERNS] =
 		read_line(arena, "/proc/sys/kernel/unprivileged_userns_clone", "absent");
@@ -110,14 +153,6 @@ static void read_facts(struct probe *probe)
 static void put_number(struct bv_hash *hash, uint64_t value)
 {
 	bv_hash_update(hash, &value, sizeof(value));
-}
-
-static void put_namespace(struct bv_hash *hash, const char *path)
-{
-	struct stat seen = {.st_ino = 0};
-
-	(void)stat(path, &seen);
-	put_number(hash, seen.st_ino);
 }
 
 /* Both C libraries have it, and neither declares it. */
@@ -139,19 +174,18 @@ static void make_key(struct probe *probe)
 					  BV_FACT_KERNEL, BV_FACT_LANDLOCK_ABI, BV_FACT_MAX_USERNS,
 					  BV_FACT_OUTER_SECCOMP, BV_FACT_PRIVATE_IDS, BV_FACT_UID,
 					  BV_FACT_UNPRIVILEGED_USERNS};
-	const struct bv_str boot = read_line(probe->arena, "/proc/sys/kernel/random/boot_id", "unknown");
 	const struct stat *file = &probe->launcher.seen;
 	struct bv_hash hash;
 
 	bv_hash_init(&hash);
-	bv_hash_update(&hash, boot.data, boot.len);
+	bv_hash_update(&hash, probe->boot_id.data, probe->boot_id.len);
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
 		put_number(&hash, probe->facts[of[i]].len);
 		bv_hash_update(&hash, probe->facts[of[i]].data, probe->facts[of[i]].len);
 	}
-	put_namespace(&hash, "/proc/self/ns/user");
-	put_namespace(&hash, "/proc/self/ns/mnt");
-	put_namespace(&hash, "/proc/self/ns/pid");
+	put_number(&hash, probe->user_namespace);
+	put_number(&hash, namespace_of("/proc/self/ns/mnt"));
+	put_number(&hash, namespace_of("/proc/self/ns/pid"));
 	put_capabilities(&hash);
 	put_number(&hash, (uint64_t)prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
 	/* A file that was written to has another change time, and nobody but root can set that. */
@@ -191,7 +225,7 @@ static enum bv_code try_machine(struct probe *probe)
 	char *const argv[] = {name, mode, NULL};
 	char *const envp[] = {NULL};
 	struct bv_spawn spawn = {.exe_fd = probe->launcher.fd, .argv = argv, .envp = envp, .fd_count = 3};
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
 	int answer[2] = {-1, -1}, pidfd = -1, status = -1;
 	enum bv_code code = BV_OK;
 	bool whole = false;
@@ -412,6 +446,7 @@ enum bv_code bv__linux_probe(void *self, struct bv_arena *arena, struct bv_profi
 	if (code != BV_OK)
 		return code;
 	read_facts(&probe);
+	read_constants(&probe);
 	make_key(&probe);
 	/* Until its digest is known; no fact may be empty. */
 	probe.facts[BV_FACT_LAUNCHER] = BV_STR("?");

@@ -60,7 +60,7 @@ static int open_directory(const char *path, bool make)
 
 	if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
 		return -1;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &seen) != 0 || seen.st_uid != geteuid() || (seen.st_mode & 077) != 0) {

@@ -161,8 +161,8 @@ static void report_outcome(struct reporting *reporting)
 		report_exec_errno(reporting, run->lowered.exe_errno);
 	} else if (run->broken.message[0] != '\0') {
 		reporting->body->outcome = BV_OUTCOME_SUPERVISOR_FAULT;
-		/* What ran before bvisor failed is not made unhappened. */
-		if (!run->has_exec)
+		/* Once it was released it may have run, and what ran is not made unhappened. */
+		if (!run->transcript.released)
 			set_failure(reporting, BV_OUTCOME_SUPERVISOR_FAULT, run->broken.where, run->broken.sys_errno,
 				    format(reporting, "%s", run->broken.message));
 	} else if (run->has_refusal) {
@@ -413,8 +413,10 @@ static void report_facts(struct reporting *reporting)
 			 format(reporting, "%.*s", (int)run->lowered.exe.len, run->lowered.exe.data));
 	if (run->broken.message[0] != '\0')
 		put_fact(reporting, "supervisor_fault", BV_SOURCE_HOST, format(reporting, "%s", run->broken.message));
-	if (run->has_exec && !run->has_exit && run->broken.message[0] != '\0')
-		put_fact(reporting, "workload_fate", BV_SOURCE_HOST, BV_STR("unknown: it was running when bvisor failed"));
+	if (run->transcript.released && !run->has_exit && run->broken.message[0] != '\0')
+		put_fact(reporting, "workload_fate", BV_SOURCE_HOST,
+			 run->has_exec ? BV_STR("unknown: it was running when bvisor failed")
+				       : BV_STR("unknown: it may have been running when bvisor failed"));
 	if (!run->lowered.layers.attest)
 		put_fact(reporting, "attestation_unavailable", BV_SOURCE_HOST,
 			 BV_STR("this host may not look at processes of other users"));

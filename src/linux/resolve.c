@@ -143,26 +143,57 @@ static int walk_links(struct bv_arena *arena, struct walk *walk, const struct bv
 }
 
 /* Opens what the walk arrived at, following nothing. */
-static int open_place(const char *path)
+static int open_place(const char *path, bool walked)
 {
 	const struct bv_open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC,
 		.resolve = BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
 	};
 	int fd = bv_sys_openat2(AT_FDCWD, path, &how);
 
 	/* Until every container runtime lets openat2 through.  The launcher, which opens the place
 	 * once more and compares, still refuses what was swapped in between. */
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-		fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (walked && fd < 0 && (errno == ENOSYS || errno == EPERM))
+		fd = openat(AT_FDCWD, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd;
+}
+
+/* 0 or an errno; closes `fd`. */
+static int look_at(struct bv_arena *arena, int fd, struct bv_str path, struct bv_seen *ret_seen)
+{
+	struct stat seen;
+	const int problem = fstat(fd, &seen) != 0 ? errno : 0;
+
+	close(fd);
+	if (problem != 0)
+		return problem;
+	*ret_seen = (struct bv_seen){
+		.path = bv_arena_copy(arena, path),
+		.device = seen.st_dev,
+		.inode = seen.st_ino,
+		.mode = seen.st_mode,
+		.uid = seen.st_uid,
+		.gid = seen.st_gid,
+	};
+	return ret_seen->path.data != NULL ? 0 : ENOMEM;
+}
+
+/* Whether every byte of the path means a name: no "//", no "." or "..", no slash at the end. */
+static bool is_plain(struct bv_str path)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.data[i] != '/')
+			continue;
+		if (i + 1 == path.len || path.data[i + 1] == '/' || path.data[i + 1] == '.')
+			return false;
+	}
+	return true;
 }
 
 int bv__resolve(struct bv_arena *arena, struct bv_str path, const struct bv_link_sink *sink,
 		struct bv_seen *ret_seen)
 {
-	struct walk walk = {.links = 0};
-	struct stat seen;
+	struct walk walk;
 	int fd, problem;
 
 	bv_assert(path.len > 0 && path.data[0] == '/');
@@ -171,7 +202,16 @@ int bv__resolve(struct bv_arena *arena, struct bv_str path, const struct bv_link
 	if (memchr(path.data, '\0', path.len) != NULL)
 		return EINVAL;
 	memcpy(walk.rest, path.data, path.len);
+	walk.rest[path.len] = '\0';
+	/* Most paths have no link in them, and then one call says so.  Any error is found again below. */
+	if (is_plain(path)) {
+		fd = open_place(walk.rest, false);
+		if (fd >= 0)
+			return look_at(arena, fd, path, ret_seen);
+	}
 	walk.rest_len = path.len;
+	walk.rest_at = walk.done_len = walk.links = 0;
+	walk.done[0] = '\0';
 	problem = walk_links(arena, &walk, sink);
 	if (problem != 0)
 		return problem;
@@ -179,21 +219,8 @@ int bv__resolve(struct bv_arena *arena, struct bv_str path, const struct bv_link
 		memcpy(walk.done, "/", sizeof("/"));
 		walk.done_len = 1;
 	}
-
-	fd = open_place(walk.done);
+	fd = open_place(walk.done, true);
 	if (fd < 0)
 		return errno == ELOOP ? ESTALE : errno;
-	problem = fstat(fd, &seen) != 0 ? errno : 0;
-	close(fd);
-	if (problem != 0)
-		return problem;
-	*ret_seen = (struct bv_seen){
-		.path = bv_arena_copy(arena, (struct bv_str){walk.done, walk.done_len}),
-		.device = seen.st_dev,
-		.inode = seen.st_ino,
-		.mode = seen.st_mode,
-		.uid = seen.st_uid,
-		.gid = seen.st_gid,
-	};
-	return ret_seen->path.data != NULL ? 0 : ENOMEM;
+	return look_at(arena, fd, (struct bv_str){walk.done, walk.done_len}, ret_seen);
 }

@@ -31,6 +31,7 @@ enum {
 	SETUP_SECONDS = 60, /* a launcher that says nothing for so long will never say anything */
 	STEP_BYTES = 1 << 20, /* of one stream in one step */
 	EVENTS_MAX = 8,
+	PACKETS_MAX = 8, /* of the launcher, read in one call */
 };
 
 uint64_t bv__now_ns(void)
@@ -174,31 +175,47 @@ static void close_control(struct bv_backend_run *run)
 	run->control_fd = -1;
 }
 
+static void take_packet(struct bv_backend_run *run, const void *packet, size_t size_bytes)
+{
+	struct bv_error err = {.code = BV_OK};
+	struct bv_record record;
+
+	/* After the first violation nothing it says counts; it is only waited for. */
+	if (run->broken.code == BV_E_LAUNCHER)
+		return;
+	if (bv__transcript_accept(&run->transcript, packet, size_bytes, &record, &err) != BV_OK)
+		break_off(run, &err);
+	else
+		take_record(run, &record);
+}
+
 static void read_control(struct bv_backend_run *run)
 {
 	/* One byte more than any record, so that one too long is seen to be. */
-	uint8_t packet[sizeof(struct bv_record) + 1];
+	uint8_t packets[PACKETS_MAX][sizeof(struct bv_record) + 1];
+	struct mmsghdr messages[PACKETS_MAX];
+	struct iovec parts[PACKETS_MAX];
+	int count = PACKETS_MAX;
 
-	while (run->control_fd >= 0) {
-		ssize_t got = recv(run->control_fd, packet, sizeof(packet), MSG_DONTWAIT);
-		struct bv_error err = {.code = BV_OK};
-		struct bv_record record;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 && errno == EAGAIN)
-			return;
-		if (got <= 0) {
-			close_control(run);
-			return;
+	while (run->control_fd >= 0 && count == PACKETS_MAX) {
+		for (int i = 0; i < PACKETS_MAX; i++) {
+			parts[i] = (struct iovec){packets[i], sizeof(packets[i])};
+			messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
 		}
-		/* After the first violation nothing it says counts; it is only waited for. */
-		if (run->broken.code == BV_E_LAUNCHER)
+		count = recvmmsg(run->control_fd, messages, PACKETS_MAX, MSG_DONTWAIT, NULL);
+		if (count < 0 && errno == EINTR) {
+			count = PACKETS_MAX;
 			continue;
-		if (bv__transcript_accept(&run->transcript, packet, (size_t)got, &record, &err) != BV_OK)
-			break_off(run, &err);
-		else
-			take_record(run, &record);
+		}
+		if (count < 0 && errno != EAGAIN)
+			close_control(run);
+		for (int i = 0; i < count && run->control_fd >= 0; i++) {
+			/* An empty packet is the end: no record is. */
+			if (messages[i].msg_len == 0)
+				close_control(run);
+			else
+				take_packet(run, packets[i], messages[i].msg_len);
+		}
 	}
 }
 
@@ -286,6 +303,9 @@ static void arm_timer(struct bv_backend_run *run, bool at_once)
 		earlier(&earliest, run->drain_deadline);
 	if (at_once)
 		earliest = 1;
+	if (earliest == run->timer_set)
+		return;
+	run->timer_set = earliest;
 	when.it_value.tv_sec = (time_t)(earliest / SECOND_NS);
 	when.it_value.tv_nsec = (long)(earliest % SECOND_NS);
 	(void)timerfd_settime(run->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
@@ -364,6 +384,7 @@ static void on_event(struct bv_backend_run *run, uint32_t tag)
 	case BV_WATCH_TIMER:
 		if (read(run->timer_fd, &expirations, sizeof(expirations)) < 0)
 			errno = 0; /* somebody set it anew in between */
+		run->timer_set = 0;
 		break;
 	case BV_WATCH_INPUT:
 		/* There is room again; bv__run_input_ready says so, and watching on would not end. */

@@ -64,7 +64,7 @@ static int open_beside_program(char *ret_path)
 
 	if (got <= 0 || (size_t)got >= sizeof(program) || !beside(program, (size_t)got, ret_path))
 		return -1;
-	return open(ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
 static int open_beside_library(char *ret_path)
@@ -74,7 +74,7 @@ static int open_beside_library(char *ret_path)
 
 	if (dladdr((const void *)(uintptr_t)bv__launcher_open, &info) != 0 && info.dli_fname != NULL &&
 	    beside(info.dli_fname, strlen(info.dli_fname), ret_path))
-		return open(ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 #endif
 	(void)ret_path;
 	return -1;
@@ -85,7 +85,7 @@ static int open_installed(char *ret_path)
 #ifdef BV_LAUNCHER_PATH
 	bv_assert(sizeof(BV_LAUNCHER_PATH) <= PATH_MAX);
 	memcpy(ret_path, BV_LAUNCHER_PATH, sizeof(BV_LAUNCHER_PATH));
-	return open(ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 #else
 	(void)ret_path;
 	return -1;
@@ -113,7 +113,7 @@ enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_erro
 		/* A name that was given and is wrong must not be replaced by a guess. */
 		if (strlen(named) < sizeof(ret_file->path)) {
 			memcpy(ret_file->path, named, strlen(named) + 1);
-			ret_file->fd = open(named, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+			ret_file->fd = openat(AT_FDCWD, named, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		}
 		if (ret_file->fd < 0)
 			return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher", "correct or unset " ENV_LAUNCHER,

@@ -131,7 +131,7 @@ static int reopen(int fd)
 	int anew;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	anew = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	anew = openat(AT_FDCWD, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	close(fd);
 	return anew;
 }
@@ -143,7 +143,7 @@ static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *c
 		.ws_col = run->options.terminal_columns ? run->options.terminal_columns : COLUMNS_DEFAULT,
 	};
 	int unlocked = 0;
-	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	int slave = -1;
 
 	run->terminal_fd = master;
@@ -197,7 +197,7 @@ static enum bv_code make_pipes(struct bv_backend_run *run, struct channels *chan
 			return fail(err, "standard input cannot be made nonblocking");
 		give_to_workload(run, ends[0]);
 	} else {
-		channels->stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		channels->stdio[0] = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (channels->stdio[0] < 0)
 			return fail(err, "/dev/null cannot be opened for standard input");
 	}

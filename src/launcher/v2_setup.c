@@ -233,6 +233,10 @@ static int add_host_rules(struct launch *launch, const struct bv_launch_landlock
 		int fd = bv_sys_openat2(AT_FDCWD, rule->path.data, &how);
 
 		*ret_index = (uint32_t)i;
+		/* An outer sandbox, ours among them, may not let openat2 through.  Where a link on the way was
+		 * swapped the next lines see another file. */
+		if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+			fd = open(rule->path.data, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || fstat(fd, &seen) != 0)
 			return -1;
 		if (seen.st_dev != rule->device || seen.st_ino != rule->inode) {

@@ -10,6 +10,7 @@
 #include "linux/seccomp_filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
@@ -47,6 +48,9 @@ enum {
 
 	FILTER_NEW_LISTENER = 8, /* SECCOMP_FILTER_FLAG_NEW_LISTENER, there an unsigned long */
 	FLAG_NOEXEC_SEAL = 8, /* MFD_NOEXEC_SEAL, Linux 6.3 */
+	SET_ID = S_ISUID | S_ISGID,
+	/* Without these flags open looks at no mode, and what lies there is left over from others. */
+	MAKES_FILE = O_CREAT | (O_TMPFILE & ~O_DIRECTORY),
 	SOCKET_TYPE = 0xf,	 /* SOCK_TYPE_MASK: the rest are SOCK_CLOEXEC and SOCK_NONBLOCK */
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
@@ -100,14 +104,31 @@ const struct bv_seccomp_check bv__seccomp_checks[BV_CHECK_COUNT] = {
 					 {TIOCCONS, TO(BASELINE_EPERM)},
 					 {IOCTL_USERFAULTFD_NEW, TO(BASELINE_EPERM)}),
 			    }},
+	[BV_CHECK_chmod] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
+	[BV_CHECK_fchmod] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
+	[BV_CHECK_fchmodat] = {1, {LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
+	[BV_CHECK_fchmodat2] = {1, {LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
+	[BV_CHECK_creat] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
+	[BV_CHECK_open] = {2,
+			   {
+				   LOOK(1, MAKES_FILE, STEP(1), {0, TO(ALLOW)}),
+				   LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
+			   }},
+	[BV_CHECK_openat] = {2,
+			     {
+				     LOOK(2, MAKES_FILE, STEP(1), {0, TO(ALLOW)}),
+				     LOOK(3, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
+			     }},
 	/* The kernel takes 16 bits of the mode; the kind of file is among them. */
-	[BV_CHECK_mknod] = {1,
+	[BV_CHECK_mknod] = {2,
 			    {
+				    LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, STEP(1)}),
 				    LOOK(1, S_IFMT, TO(ALLOW), {S_IFCHR, TO(BASELINE_EPERM)},
 					 {S_IFBLK, TO(BASELINE_EPERM)}),
 			    }},
-	[BV_CHECK_mknodat] = {1,
+	[BV_CHECK_mknodat] = {2,
 			      {
+				      LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, STEP(1)}),
 				      LOOK(2, S_IFMT, TO(ALLOW), {S_IFCHR, TO(BASELINE_EPERM)},
 					   {S_IFBLK, TO(BASELINE_EPERM)}),
 			      }},

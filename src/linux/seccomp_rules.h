@@ -77,7 +77,8 @@ struct bv_seccomp_check {
 /* clang-format off */
 #define BV_SECCOMP_CHECKS(X)                                                                       \
 	X(clone) X(clone_thread) X(unshare) X(ioctl) X(mknod) X(mknodat) X(personality) X(prctl)   \
-	X(memfd_create) X(seccomp) X(socket_local) X(socketpair_connected) X(socketpair_local) X(kill_all)         \
+	X(memfd_create) X(seccomp) X(socket_local) X(socketpair_connected) X(socketpair_local)     \
+	X(chmod) X(fchmod) X(fchmodat) X(fchmodat2) X(creat) X(open) X(openat) X(kill_all)         \
 	X(setpriority_self) X(ioprio_self) X(first_zero)
 /* clang-format on */
 

@@ -260,6 +260,26 @@ EVERYWHERE(a_callers_private_file_can_be_used_when_it_is_granted)
 	EXPECT(file_holds(file, "private\nmore\n"));
 }
 
+/* It would belong to the caller, root perhaps, and whoever executes it outside would be that. */
+EVERYWHERE(no_file_can_be_made_set_user_id)
+{
+	const char *dir = make_dir(place, "in"), *file = make_file(place, "in/file", "program\n");
+	const char *made = in_place(place, "in/made"), *kept = in_place(place, "in/kept");
+	struct bv_spec *spec = guest_spec(place, "create", kept, ",", "set-id", kept, ",", "set-id", file, ",",
+					  "create-set-id", made, NULL);
+	struct stat seen;
+	struct ran ran;
+
+	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, went("set-id", kept, EPERM));
+	EXPECT_SAID(&ran, went("set-id", file, EPERM));
+	EXPECT_SAID(&ran, went("create-set-id", made, EPERM));
+	EXPECT(stat(kept, &seen) == 0 && (seen.st_mode & 06000) == 0);
+	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 06000) == 0);
+	EXPECT(!file_exists(made));
+}
+
 EVERYWHERE(a_denied_path_is_out_of_reach_below_a_granted_root)
 {
 	const char *dir = make_dir(place, "in"), *folder = make_dir(place, "in/folder");

@@ -463,6 +463,10 @@ static bool do_one(const char *verb, char *word)
 		told(verb, word, mkdir(word, 0755));
 	else if (strcmp(verb, "chmod") == 0)
 		told(verb, word, chmod(word, 0600));
+	else if (strcmp(verb, "set-id") == 0)
+		told(verb, word, chmod(word, 06755));
+	else if (strcmp(verb, "create-set-id") == 0)
+		told(verb, word, open(word, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 06755));
 	else if (strcmp(verb, "stat") == 0)
 		told(verb, word, stat(word, &seen));
 	else if (strcmp(verb, "list") == 0)

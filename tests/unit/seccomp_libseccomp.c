@@ -29,12 +29,15 @@ static const struct {
 #undef BV_DENY
 #undef BV_DENY_WHEN
 	{"clone3", ENOSYS},
+	{"openat2", ENOSYS},
 };
 
 static void add_by_argument(scmp_filter_ctx context)
 {
 	static const unsigned int requests[] = {TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS, 0xaa00};
 	static const unsigned int devices[] = {S_IFCHR, S_IFBLK};
+	static const unsigned int makes[] = {0100, 020000000}; /* O_CREAT, O_TMPFILE by itself */
+	const int fchmodat2 = seccomp_syscall_resolve_name("fchmodat2");
 	const uint32_t eperm = SCMP_ACT_ERRNO(EPERM);
 
 	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
@@ -45,6 +48,26 @@ static void add_by_argument(scmp_filter_ctx context)
 					SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, devices[i])) == 0);
 		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(mknodat), 1,
 					SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, devices[i])) == 0);
+	}
+	for (unsigned int bit = S_ISGID; bit <= S_ISUID; bit *= 2) {
+		const struct scmp_arg_cmp second = SCMP_A1(SCMP_CMP_MASKED_EQ, bit, bit);
+		const struct scmp_arg_cmp third = SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit);
+		const struct scmp_arg_cmp fourth = SCMP_A3(SCMP_CMP_MASKED_EQ, bit, bit);
+
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(chmod), 1, second) == 0);
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(fchmod), 1, second) == 0);
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(creat), 1, second) == 0);
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(mknod), 1, second) == 0);
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(fchmodat), 1, third) == 0);
+		EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(mknodat), 1, third) == 0);
+		if (fchmodat2 >= 0)
+			EXPECT(seccomp_rule_add(context, eperm, fchmodat2, 1, third) == 0);
+		for (size_t i = 0; i < 2; i++) {
+			EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(open), 2,
+						SCMP_A1(SCMP_CMP_MASKED_EQ, makes[i], makes[i]), third) == 0);
+			EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(openat), 2,
+						SCMP_A2(SCMP_CMP_MASKED_EQ, makes[i], makes[i]), fourth) == 0);
+		}
 	}
 	/* CLONE_NEW flags, one rule each. */
 	for (unsigned int bit = 0; bit < 32; bit++)
@@ -97,6 +120,7 @@ TEST(libseccomp_would_decide_the_same)
 					  35,	      0x5412,	   0x541c,	0x5413,
 					  0xaa00,     0x2000,	   0x6180,	0x8000,
 					  0x11,	      0x3d0f00,	   0x10000000,	0x20011,
+					  0100,	      020200002,   02755,
 					  0x40000000, 0x100005412, 0x500000023, UINT64_C(1) << 63};
 	enum { VALUES = sizeof values / sizeof values[0] };
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
@@ -122,7 +146,8 @@ TEST(libseccomp_would_decide_the_same)
 							  .arch = AUDIT_ARCH_X86_64,
 							  .args = {values[i % VALUES],
 								   values[i / VALUES],
-								   values[i % VALUES]}};
+								   values[i % VALUES],
+								   values[i / VALUES]}};
 			const struct bpf_result we = bpf_sim_run(ours, our_count, &data);
 			const struct bpf_result they = bpf_sim_run(theirs, their_count, &data);
 

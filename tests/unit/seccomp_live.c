@@ -130,6 +130,9 @@ static const struct attempt baseline[] = {
 	{"create_module", SYS_create_module, {0, 0}, ENOSYS, false},
 	{"get_kernel_syms", SYS_get_kernel_syms, {0}, ENOSYS, false},
 	{"query_module", SYS_query_module, {0}, ENOSYS, false},
+	{"chmod to set-user-id", SYS_chmod, {NOWHERE, 04755}, EPERM, true},
+	{"creat of a set-user-id file", SYS_creat, {NOWHERE, 04755}, EPERM, true},
+	{"open of a new set-user-id file", SYS_open, {NOWHERE, 0101, 04755}, EPERM, true},
 	{"mknod of a character device", SYS_mknod, {NOWHERE, S_IFCHR | 0600, 0x103}, EPERM, true},
 	{"a call of x32", 0x40000000L + SYS_getpid, {0}, ENOSYS, false},
 #endif
@@ -143,6 +146,12 @@ static const struct attempt baseline[] = {
 	{"USERFAULTFD_IOC_NEW", SYS_ioctl, {BAD, 0xaa00, 0}, EPERM, true},
 	{"mknodat of a character device", SYS_mknodat, {BAD, NOWHERE, S_IFCHR, 0x103}, EPERM, true},
 	{"mknodat of a block device", SYS_mknodat, {BAD, NOWHERE, S_IFBLK, 0x700}, EPERM, true},
+	{"fchmod to set-group-id", SYS_fchmod, {BAD, 02755}, EPERM, true},
+	{"fchmodat to set-user-id", SYS_fchmodat, {BAD, NOWHERE, 04755}, EPERM, true},
+	{"fchmodat2 to set-user-id", 452, {BAD, NOWHERE, 04755, 0}, EPERM, true},
+	{"openat of a new set-user-id file", SYS_openat, {BAD, NOWHERE, 0101, 04755}, EPERM, true},
+	{"openat of a nameless set-user-id file", SYS_openat, {BAD, NOWHERE, 020200002, 04755}, EPERM, true},
+	{"openat2", 437, {BAD, NOWHERE, NOWHERE, 24}, ENOSYS, false},
 	{"personality", SYS_personality, {0x0040000}, EPERM, true}, /* ADDR_NO_RANDOMIZE */
 	{"a memory file that can be executed", SYS_memfd_create, {NOWHERE, 0}, EACCES, true},
 	{"PR_SET_MM", SYS_prctl, {PR_SET_MM, BAD, 0, 0, BAD}, EPERM, true},

@@ -149,12 +149,26 @@ struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t numbe
 	case __NR_seccomp:
 		return by_arguments(first == 1 && (second & 8) != 0, EPERM);
 	case __NR_mknodat:
-		return by_arguments((third & 0xf000) == 0x2000 || (third & 0xf000) == 0x6000,
+		return by_arguments((third & 0xf000) == 0x2000 || (third & 0xf000) == 0x6000 || (third & 06000) != 0,
 				    EPERM);
+	case __NR_fchmod:
+		return by_arguments((second & 06000) != 0, EPERM);
+	case __NR_fchmodat:
+	case 452: /* fchmodat2 */
+		return by_arguments((third & 06000) != 0, EPERM);
+	case __NR_openat:
+		return by_arguments((third & 020000100) != 0 && (args[3] & 06000) != 0, EPERM);
+	case 437: /* openat2 */
+		return (struct expectation){.sys_errno = ENOSYS, .silent = true};
 #ifdef __NR_mknod
 	case __NR_mknod:
-		return by_arguments((second & 0xf000) == 0x2000 || (second & 0xf000) == 0x6000,
+		return by_arguments((second & 0xf000) == 0x2000 || (second & 0xf000) == 0x6000 || (second & 06000) != 0,
 				    EPERM);
+	case __NR_chmod:
+	case __NR_creat:
+		return by_arguments((second & 06000) != 0, EPERM);
+	case __NR_open:
+		return by_arguments((second & 020000100) != 0 && (third & 06000) != 0, EPERM);
 #endif
 #ifdef __NR_fork
 	case __NR_fork:

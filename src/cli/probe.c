@@ -25,8 +25,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { LONGEST_S = 5 }; /* the alarm of every probe */
 
 static int failed(void)
@@ -268,8 +266,12 @@ static const char *touched_path;
 
 static void touch(int number)
 {
+	/* In a handler: one system call after the other, and who asked looks for the file. */
+	int fd = open(touched_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
 	(void)number;
-	(void)create_act(&(char *){(char *)(uintptr_t)touched_path});
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 /* Outside the boundary: something to be signalled and looked into. */

@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { LONGEST_MS = 6000, OUTPUT_MAX = 16384, ARGS = 4 };
 
 struct expanded {

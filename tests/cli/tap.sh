@@ -43,9 +43,10 @@ report() { # RESULT NAME
 
 complain() { # what was wrong, for the log
 	echo "# $*"
-	for file in "$out" "$err"; do
-		[ -f "$file" ] && head -c 2000 "$file" | tr -c '[:print:]\n' '?' | sed "s|^|#   ${file##*/.}: |"
+	for written in "$out" "$err"; do
+		[ -f "$written" ] && head -c 1000 "$written" | tr -c '[:print:]\n' '?' | sed "s|^|#   ${written##*/.}: |"
 	done
+	echo
 }
 
 # A minute, so that a hang is a failure and not a mystery.

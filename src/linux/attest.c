@@ -446,10 +446,12 @@ static void attest_descriptors(struct attest *attest)
 
 		if (end == entry->d_name)
 			continue;
-		if (is_cloexec(attest, entry->d_name))
-			closing++;
-		else if (is_declared(attest, number))
+		/* A declared one that exec closed would be authority less, not more, and of some files the
+		 * kernel says so wrongly: it shows the flags they were opened with. */
+		if (is_declared(attest, number))
 			declared++;
+		else if (is_cloexec(attest, entry->d_name))
+			closing++;
 		else
 			broken(attest, attestation, "one is open that nobody declared");
 	}

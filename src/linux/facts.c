@@ -78,6 +78,7 @@ const char *bv__fact_missing(const struct bv_profile_snapshot *snapshot)
 		{BV_FACT_SECCOMP_FILTER, "no system call filter can be loaded here, and bvisor starts nothing without one"},
 		{BV_FACT_MEMFD_SEALS, "the launch plan cannot be sealed here (memfd_create)"},
 		{BV_FACT_PIDFD, "processes cannot be watched by descriptor here (pidfd)"},
+		{BV_FACT_OPENAT2, "paths cannot be opened without following links here (openat2)"},
 		{BV_FACT_CLOSE_RANGE, "descriptors cannot be closed reliably here (close_range)"},
 		{BV_FACT_SUBREAPER, "orphaned processes cannot be collected here (PR_SET_CHILD_SUBREAPER)"},
 	};

@@ -29,6 +29,7 @@
 enum {
 	SPAWN_STACK_BYTES = 16 << 10,
 	LAUNCHER_SIZE_MAX = 64 << 20,
+	OVERFLOW_ID = 65534,
 };
 
 enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where, const char *what)
@@ -92,12 +93,35 @@ static int open_installed(char *ret_path)
 #endif
 }
 
+/*
+ * Inside a user namespace the owners that it does not map all look like this one; the host's root,
+ * whose files a container is made of, is the usual one among them.
+ */
+static bool is_outside_owner(uid_t uid)
+{
+	static const char all[] = "         0          0 4294967295";
+	char map[sizeof(all)];
+	int fd;
+	ssize_t got;
+
+	if (uid != OVERFLOW_ID)
+		return false;
+	fd = openat(AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, map, sizeof(map) - 1);
+	close(fd);
+	return got > 0 && (got != (ssize_t)sizeof(all) - 1 || memcmp(map, all, sizeof(all) - 1) != 0);
+}
+
 /* Whoever may write the file decides what every boundary is. */
 static enum bv_code check_owner(const struct bv_launcher_file *file, struct bv_error *err)
 {
+	const uid_t owner = file->seen.st_uid;
+
 	if (!S_ISREG(file->seen.st_mode))
 		return bv_fail(err, BV_E_LAUNCHER, "launcher", "the launcher '%s' is not a regular file", file->path);
-	if ((file->seen.st_uid != 0 && file->seen.st_uid != geteuid()) || (file->seen.st_mode & S_IWOTH) != 0)
+	if ((owner != 0 && owner != geteuid() && !is_outside_owner(owner)) || (file->seen.st_mode & S_IWOTH) != 0)
 		return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher",
 				      "make it belong to root or to you, and writable by nobody else",
 				      "the launcher '%s' can be changed by other users", file->path);

@@ -121,21 +121,6 @@ static void give_to_workload(const struct bv_backend_run *run, int fd)
 		errno = 0;
 }
 
-/*
- * Opens the slave's file anew: the kernel leaves O_CLOEXEC among the flags of the file that
- * TIOCGPTPEER opens, and then /proc says of every copy of it that it is close-on-exec.
- */
-static int reopen(int fd)
-{
-	char path[32];
-	int anew;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	anew = openat(AT_FDCWD, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	close(fd);
-	return anew;
-}
-
 static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
 {
 	const struct winsize size = {
@@ -149,8 +134,6 @@ static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *c
 	run->terminal_fd = master;
 	if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlocked) == 0)
 		slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave >= 0)
-		slave = reopen(slave);
 	channels->stdio[0] = slave;
 	if (slave < 0 || ioctl(slave, TIOCSWINSZ, &size) != 0)
 		return fail(err, "no pseudo-terminal can be had");

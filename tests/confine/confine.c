@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -52,6 +53,8 @@ static _Noreturn void be_in(const struct place *place, place_fn *body)
 		EXPECT(setgroups(0, NULL) == 0);
 		EXPECT(setresgid(TEST_UID, TEST_UID, TEST_UID) == 0);
 		EXPECT(setresuid(TEST_UID, TEST_UID, TEST_UID) == 0);
+		/* The change took it away, and with it this process's own files in /proc. */
+		EXPECT(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
 	}
 	EXPECT(chdir("/") == 0);
 	/* What a probe finds is remembered there, out of the way of whoever runs the tests. */

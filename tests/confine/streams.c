@@ -153,7 +153,7 @@ EVERYWHERE(a_host_without_descriptors_is_told)
 	for (int room = 0; room < 40; room++) {
 		enum bv_code code;
 
-		few.rlim_cur = (rlim_t)(highest + room);
+		few.rlim_cur = (rlim_t)highest + (rlim_t)room;
 		EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
 		run = NULL;
 		code = bv_run_start(plan, NULL, &run, &err);

@@ -158,7 +158,7 @@ static void shuffle(size_t *order)
 static void run_all(size_t warmup, size_t rounds)
 {
 	posix_spawn_file_actions_t quiet;
-	size_t order[MAX_VARIANTS];
+	size_t order[MAX_VARIANTS] = {0};
 
 	if (posix_spawn_file_actions_init(&quiet) ||
 	    posix_spawn_file_actions_addopen(&quiet, STDIN_FILENO, "/dev/null", O_RDONLY, 0) ||

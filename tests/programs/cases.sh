@@ -444,7 +444,7 @@ server.serve_forever()' >"$C/port" 2>"$C/server" &
 	says ""
 	confined --runtime system -- curl -sS --max-time 10 http://bvisor.example/
 	[ "$status" = 6 ] || wrong "exit status is $status; curl's for 'cannot resolve' is 6"
-	[ $(($(date +%s) - started)) -le 8 ] || wrong "it took more than 8 s to fail"
+	[ $(($(date +%s) - started)) -le 15 ] || wrong "it took more than 15 s to fail"
 	lacks "the server was reached" test -e "$C/visits"
 	kill "$server"
 	wait "$server" 2>/dev/null
@@ -533,7 +533,7 @@ case_wall_limit() {
 	as_caller timeout -k 5 60 "$bvisor" run $without --wall 1s --runtime system -- \
 		sh -c 'trap "" TERM INT HUP; sleep 301.'$$' & wait' >"$C/got" 2>"$C/said" </dev/null || status=$?
 	status_is 124
-	[ $(($(date +%s) - started)) -le 4 ] || wrong "it took more than 4 s"
+	[ $(($(date +%s) - started)) -le 10 ] || wrong "it took more than 10 s"
 	lacks "something outlives the run" running "301[.]$$"
 	holds "the reason is said" grep -q 'wall' "$C/said"
 }

@@ -83,7 +83,7 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 			break;
 		memcpy(text, entry->name.data, entry->name.len);
 		text[entry->name.len] = '=';
-		if (value.len > 0)
+		if (value.data != NULL)
 			memcpy(text + entry->name.len + 1, value.data, value.len);
 		envp->items[envp->count++] = (struct bv_str){text, entry->name.len + 1 + value.len};
 		*bytes += entry->name.len + value.len + 2;

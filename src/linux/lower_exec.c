@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -122,6 +123,7 @@ static enum bv_code lower_fds(struct bv_lowering_state *state)
 {
 	struct bv_u32_list *fds = &state->out->body.work.exec.fds;
 	const struct bv_u32_list *wanted = NULL;
+	struct stat seen;
 
 	for (size_t i = 0; i < state->plan->admitted.count; i++) {
 		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
@@ -147,6 +149,11 @@ static enum bv_code lower_fds(struct bv_lowering_state *state)
 			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
 					      "name each once, from 3 on", "descriptor %u cannot be inherited",
 					      fds->items[i]);
+		if (fstat((int)fds->items[i], &seen) == 0 && (S_ISDIR(seen.st_mode) || S_ISBLK(seen.st_mode)))
+			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
+					      "grant the path instead",
+					      "descriptor %u is a %s, which would lead out of the boundary", fds->items[i],
+					      S_ISDIR(seen.st_mode) ? "directory" : "disk");
 		if (fcntl((int)fds->items[i], F_GETFD) < 0)
 			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "capabilities.fds",
 					      "open it before the run starts", "descriptor %u is not open",

@@ -137,6 +137,22 @@ EVERYWHERE(a_descriptor_that_is_not_open_is_refused)
 	EXPECT(why.remedy[0] != '\0');
 }
 
+/* With one of those the workload could walk up and around the private root. */
+EVERYWHERE(a_descriptor_of_a_directory_is_refused)
+{
+	struct bv_spec *spec = guest_spec(place, "fds", NULL);
+	struct bv_error why = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+	int fd = open("/", O_RDONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0 && dup2(fd, 79) == 79);
+	SURE(bv_spec_inherit_fd(spec, 79, err));
+	SURE(bv_plan_make(spec, "linux", &plan, err));
+	EXPECT_INT(bv_run_start(plan, NULL, &run, &why), BV_E_INVALID_POLICY);
+	EXPECT(why.remedy[0] != '\0' && close(79) == 0);
+}
+
 /* A host that runs out of descriptors is told so, and nothing is left half started. */
 EVERYWHERE(a_host_without_descriptors_is_told)
 {

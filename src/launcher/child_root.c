@@ -235,10 +235,59 @@ static int child_make_cover(int root, bool directory)
 	return cover;
 }
 
+/* Whether the first `length` bytes of masked path `index` can be renamed, being no place of a mount yet. */
+static bool child_can_move(const struct child_plan *plan, size_t index, size_t length)
+{
+	const char *path = plan->masked[index];
+	bool writable = false;
+
+	/* Parents come first, so the last that covers it is the mount it lies in. */
+	for (size_t i = 0; i < plan->mount_count; i++) {
+		const size_t outer = strlen(plan->mounts[i].dest);
+
+		if (outer > length || memcmp(plan->mounts[i].dest, path, outer) != 0 || path[outer] != '/')
+			continue;
+		if (outer == length)
+			return false;
+		writable = !(plan->mounts[i].attributes & BV_MOUNT_ATTR_RDONLY);
+	}
+	for (size_t i = 0; writable && i < index; i++) {
+		const char *earlier = plan->masked[i];
+
+		if (strlen(earlier) > length && memcmp(earlier, path, length) == 0 && earlier[length] == '/')
+			return false;
+	}
+	return writable;
+}
+
 /*
- * Covers each denied path.  One that is missing is made as an empty directory first, or the
- * workload would make it; the host takes it away afterwards.
+ * A cover moves along when a directory above it is renamed, and then something else could be put
+ * where the denied path was.  What is mounted on cannot be renamed, so each is mounted on itself.
  */
+static void child_pin_parents(const struct child_plan *plan, int root, size_t index)
+{
+	const char *path = plan->masked[index];
+	char prefix[PATH_LIMIT];
+
+	for (size_t i = 1; path[i] != '\0' && i < sizeof(prefix); i++) {
+		int place, tree;
+
+		if (path[i] != '/' || !child_can_move(plan, index, i))
+			continue;
+		memcpy(prefix, path, i);
+		prefix[i] = '\0';
+		place = child_make_target(root, prefix, true);
+		tree = place < 0 ? -1 : bv_sys_open_tree(place, "", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC |
+								    BV_AT_EMPTY_PATH | BV_AT_RECURSIVE);
+		if (tree < 0 || bv_sys_move_mount(tree, "", place, "", BV_MOVE_MOUNT_F_EMPTY_PATH |
+								       BV_MOVE_MOUNT_T_EMPTY_PATH) != 0)
+			child_fail(plan, BV_STEP_MOUNT_BIND, (uint32_t)(plan->mount_count + index));
+		close(tree);
+		close(place);
+	}
+}
+
+/* Covers each denied path; the host saw it there. */
 static void child_mask(const struct child_plan *plan, int root)
 {
 	for (size_t i = 0; i < plan->masked_count; i++) {
@@ -246,6 +295,8 @@ static void child_mask(const struct child_plan *plan, int root)
 		bool directory = fstatat(root, plan->masked[i], &seen, AT_SYMLINK_NOFOLLOW) != 0 ||
 				 S_ISDIR(seen.st_mode);
 		int cover = child_make_cover(root, directory);
+
+		child_pin_parents(plan, root, i);
 
 		if (cover < 0 || child_attach(root, cover, plan->masked[i], directory) != 0)
 			child_fail(plan, BV_STEP_MOUNT_BIND, (uint32_t)(plan->mount_count + i));

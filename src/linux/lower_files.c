@@ -328,6 +328,52 @@ static void grant_executable(struct bv_lowering_state *state)
 
 /* ---- denied paths, working directory ----------------------------------------------------------------------- */
 
+/* Where a path that is not there would be, with the links above it followed. */
+static struct bv_str place_of_missing(struct bv_lowering_state *state, struct bv_str path)
+{
+	struct bv_str parent = path;
+	struct bv_seen seen;
+
+	do {
+		while (parent.len > 0 && parent.data[--parent.len] != '/')
+			;
+	} while (parent.len > 0 && bv__resolve(state->arena, parent, NULL, &seen) != 0);
+	if (parent.len == 0 || seen.path.len == 1)
+		return path;
+	return bv_arena_format(state->arena, "%.*s%.*s", (int)seen.path.len, seen.path.data,
+			       (int)(path.len - parent.len), path.data + parent.len);
+}
+
+/* What is not there cannot be covered, and tells nothing; but nobody may make it either. */
+static enum bv_code check_missing(struct bv_lowering_state *state)
+{
+	for (size_t i = 0; state->execution->has_deny && i < state->execution->deny.count; i++) {
+		const struct bv_str denied = state->execution->deny.items[i];
+		const struct bv_grant *grant;
+		struct bv_seen seen;
+		struct bv_str place;
+
+		if (bv__resolve(state->arena, denied, NULL, &seen) == 0)
+			continue;
+		place = place_of_missing(state, denied);
+		if (place.data == NULL) {
+			state->grants.full = true;
+			break;
+		}
+		for (size_t g = 0; g < state->grants.count; g++) {
+			grant = &state->grants.items[g];
+			if ((grant->effective & BV_RIGHT_WRITE) != 0 && bv_path_covers(grant->seen.path, place))
+				return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.deny",
+						      "make it first, empty, or do not grant writing around it",
+						      "'%.*s' is denied and not there, and may be made where '%.*s' is written",
+						      (int)(denied.len < 80 ? denied.len : 80), denied.data,
+						      (int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
+						      grant->seen.path.data);
+		}
+	}
+	return BV_OK;
+}
+
 /* Where the denied paths lead, before anything is granted below them. */
 static enum bv_code resolve_denied(struct bv_lowering_state *state)
 {
@@ -346,7 +392,7 @@ static enum bv_code resolve_denied(struct bv_lowering_state *state)
 		struct bv_seen seen;
 		const int problem = bv__resolve(state->arena, denied->items[i], NULL, &seen);
 
-		/* What is not there cannot be covered, and an empty place tells nothing. */
+		/* check_missing looks at these, once it is known what may be written. */
 		if (problem == ENOENT || problem == ENOTDIR)
 			continue;
 		if (problem != 0)
@@ -412,10 +458,11 @@ static void drop_repeated(struct bv_str_list *list)
 static enum bv_code mask_denied(struct bv_lowering_state *state)
 {
 	struct bv_str_list *masked = &state->out->body.work.root.masked;
-	enum bv_code code = BV_OK;
+	enum bv_code code;
 
-	if (state->denied_count == 0)
-		return BV_OK;
+	code = check_missing(state);
+	if (code != BV_OK || state->denied_count == 0)
+		return code;
 	masked->items = bv_arena_array(state->arena, state->denied_count * state->grants.count, sizeof(*masked->items));
 	if (masked->items == NULL)
 		return bv_fail(state->err, BV_E_MEMORY, "execution.deny", "no memory for the denied paths");
@@ -468,7 +515,27 @@ static enum bv_code choose_cwd(struct bv_lowering_state *state)
  * A host socket that lies in a granted directory can be connected to across every namespace.  Where
  * one is bound there now, the workload gets no sockets at all.  One bound later by a program of the
  * host is that program's invitation, like any file it would read.
+ *
+ * The list has the names they were bound by: a link on the way is followed, and a name that begins
+ * in some program's working directory could be anywhere.
  */
+static bool shows_socket(const struct bv_lowering_state *state, const char *name)
+{
+	struct bv_seen seen;
+	struct bv_str path = bv_str_from(name);
+
+	if (name[0] == '/' && bv__resolve(state->arena, path, NULL, &seen) == 0)
+		path = seen.path;
+	for (size_t i = 0; i < state->grants.count; i++) {
+		const struct bv_grant *grant = &state->grants.items[i];
+
+		if (grant->map_owner && S_ISDIR(grant->seen.mode) &&
+		    (name[0] != '/' || bv_path_covers(grant->seen.path, path)))
+			return true;
+	}
+	return false;
+}
+
 static bool grants_hold_socket(const struct bv_lowering_state *state)
 {
 	bool directories = false, found;
@@ -480,20 +547,15 @@ static bool grants_hold_socket(const struct bv_lowering_state *state)
 	if (!directories)
 		return false;
 	list = fopen("/proc/net/unix", "re");
-	found = list == NULL;
-
+	found = list == NULL || fgets(line, sizeof(line), list) == NULL; /* the columns' names */
 	while (!found && fgets(line, sizeof(line), list) != NULL) {
-		char *path = strchr(line, '/');
-		const struct bv_grant *grant;
+		int name_at = 0;
 
-		if (path == NULL)
-			continue;
-		path[strcspn(path, "\n")] = '\0';
-		for (size_t i = 0; i < state->grants.count && !found; i++) {
-			grant = &state->grants.items[i];
-			found = grant->map_owner && S_ISDIR(grant->seen.mode) &&
-				bv_path_covers(grant->seen.path, bv_str_from(path));
-		}
+		/* Seven columns, and a name where there is one; '@' begins one that is no path. */
+		(void)sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %n", &name_at);
+		line[strcspn(line, "\n")] = '\0';
+		if (name_at > 0 && line[name_at] != '\0' && line[name_at] != '@')
+			found = shows_socket(state, line + name_at);
 	}
 	if (list != NULL)
 		fclose(list);

@@ -306,6 +306,50 @@ EVERYWHERE(a_denied_path_is_out_of_reach_below_a_granted_root)
 	EXPECT(file_holds(file, "DENIED\n") && !file_exists(in_place(place, "in/folder/new")));
 }
 
+/* The cover would go along, and something else could be put in its place. */
+EVERYWHERE(no_directory_above_a_denied_path_can_be_moved_away)
+{
+	const char *dir = make_dir(place, "in"), *outer = make_dir(place, "in/outer"), *inner, *denied, *other;
+	struct bv_error err = {.code = BV_OK};
+	struct bv_spec *spec;
+	struct ran ran;
+
+	if (place->bare)
+		return;
+	inner = make_dir(place, "in/outer/inner");
+	denied = make_dir(place, "in/outer/inner/denied");
+	other = make_file(place, "in/outer/other", "DENIED\n");
+	spec = guest_spec(place, "move-away", denied, ",", "move-away", inner, ",", "move-away", outer, ",", "create",
+			  in_place(place, "in/outer/inner/new"), NULL);
+	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
+	EXPECT(bv_spec_deny(spec, denied, &err) == BV_OK && bv_spec_deny(spec, other, &err) == BV_OK);
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, went("move-away", denied, EBUSY));
+	EXPECT_SAID(&ran, went("move-away", inner, EBUSY));
+	EXPECT_SAID(&ran, went("move-away", outer, EBUSY));
+	EXPECT(file_exists(in_place(place, "in/outer/inner/new")) && file_exists(denied));
+}
+
+EVERYWHERE(a_denied_path_that_could_be_made_is_refused)
+{
+	struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);
+	const char *dir = make_dir(place, "in"), *missing = in_place(place, "in/not/there");
+	struct bv_error err = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+
+	if (place->bare)
+		return;
+	grant(spec, BV_GRANT_READ, dir);
+	EXPECT(bv_spec_deny(spec, missing, &err) == BV_OK);
+	EXPECT_INT(run_spec(spec).number, 0);
+	spec = guest_spec(place, "exit", "0", NULL);
+	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
+	EXPECT(bv_spec_deny(spec, missing, &err) == BV_OK && bv_plan_make(spec, "linux", &plan, &err) == BV_OK);
+	EXPECT_INT(bv_run_start(plan, NULL, &run, &err), BV_E_INVALID_POLICY);
+	EXPECT(strstr(err.message, "not/there") != NULL && err.remedy[0] != '\0');
+}
+
 EVERYWHERE(a_path_can_be_shown_elsewhere)
 {
 	struct bv_error err = {.code = BV_OK};
@@ -368,6 +412,33 @@ EVERYWHERE(a_host_socket_in_a_granted_directory_cannot_be_connected_to)
 		EXPECT_INT(bv_plan_make(spec, "linux", &plan, &err), BV_OK);
 		EXPECT_INT(bv_run_start(plan, NULL, &run, &err), BV_E_INVALID_POLICY);
 	}
+}
+
+/* Bound by way of a link, as /var/run is one to /run, or from a working directory. */
+EVERYWHERE(a_host_socket_with_another_name_cannot_be_connected_to_either)
+{
+	const char *dir = make_dir(place, "in"), *through = in_place(place, "through");
+	const char *names[] = {in_place(place, "through/socket"), "relative"};
+
+	EXPECT(symlink(dir, through) == 0 && chdir(dir) == 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = in_place(place, i == 0 ? "in/socket" : "in/relative");
+		int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		struct bv_spec *spec = guest_spec(place, "unix", name, NULL);
+		struct ran ran;
+
+		EXPECT(strlen(names[i]) < sizeof(address.sun_path));
+		strcpy(address.sun_path, names[i]);
+		EXPECT(listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
+		EXPECT(listen(listener, 5) == 0 && chmod(name, 0777) == 0);
+		grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
+		ran = run_spec(spec);
+		EXPECT(!said(&ran, went("unix", name, 0)));
+		EXPECT(accept(listener, NULL, NULL) < 0 && errno == EAGAIN);
+		EXPECT(close(listener) == 0 && unlink(name) == 0);
+	}
+	EXPECT(chdir("/") == 0 && unlink(through) == 0);
 }
 
 EVERYWHERE(no_pipe_can_be_made_in_a_granted_directory)

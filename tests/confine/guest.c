@@ -447,7 +447,12 @@ static bool do_one(const char *verb, char *word)
 {
 	struct stat seen;
 
-	if (strcmp(verb, "exit") == 0)
+	if (strcmp(verb, "move-away") == 0) {
+		char away[400];
+
+		(void)snprintf(away, sizeof(away), "%s.away", word);
+		told(verb, word, rename(word, away));
+	} else if (strcmp(verb, "exit") == 0)
 		_exit(atoi(word));
 	else if (strcmp(verb, "raise") == 0)
 		raise(atoi(word));

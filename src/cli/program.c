@@ -18,7 +18,7 @@ static enum found look(const char *path)
 	struct stat st;
 
 	if (stat(path, &st) != 0)
-		return errno == EACCES ? FOUND_UNUSABLE : FOUND_NOTHING;
+		return FOUND_NOTHING;
 	return S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? FOUND : FOUND_UNUSABLE;
 }
 
@@ -90,7 +90,7 @@ int cli_find_program(const char *name, char **ret_path)
 	switch (look(name)) {
 	case FOUND_NOTHING:
 		cli_say_errno(name, errno);
-		return CLI_EXIT_NOT_FOUND;
+		return errno == EACCES ? CLI_EXIT_NOT_EXECUTABLE : CLI_EXIT_NOT_FOUND;
 	case FOUND_UNUSABLE:
 		return refuse(name);
 	case FOUND:

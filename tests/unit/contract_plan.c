@@ -342,9 +342,27 @@ TEST(a_plan_carries_what_was_admitted_by_what_and_how_strongly)
 	EXPECT_STR(plan.admitted.items[2].mechanism.data, "machine:thing:Mediated");
 	EXPECT_UINT(plan.admitted.items[2].enforcement, BV_MEDIATED);
 	EXPECT(plan.budgets.has_wall_micros && !plan.budgets.has_cpu_micros && !plan.has_execution);
+	EXPECT(!plan.evidence.require_exit_status && !plan.evidence.require_captured_streams);
+	EXPECT_STR(plan.workload.u.process.exe.data, "/bin/true");
 	EXPECT_OK(bv_plan_check_id(&plan, err));
 	bv_digest_hex(&plan.plan_id, id);
 	EXPECT_UINT(strlen(id), 64);
+}
+
+TEST(a_plan_carries_evidence_and_the_way_to_run)
+{
+	struct machine machine;
+	const struct bv_backend backend = backend_of(&machine);
+	struct bv_boundary_spec spec = spec_launch();
+	struct bv_boundary_plan plan;
+
+	spec.evidence.require_exit_status = true;
+	spec.has_execution = true;
+	spec.execution = (struct bv_execution_options){.has_cwd = true, .cwd = S("/w")};
+	plan = plan_ok(&backend, &spec);
+	EXPECT(plan.evidence.require_exit_status && !plan.evidence.require_captured_streams);
+	EXPECT(plan.has_execution && plan.execution.has_cwd);
+	EXPECT_STR(plan.execution.cwd.data, "/w");
 }
 
 TEST(a_plan_s_id_is_the_hash_of_its_bytes_with_the_id_zero)

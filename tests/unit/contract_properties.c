@@ -61,8 +61,8 @@ static void check_json(struct random *random, const struct bv_type *type, const 
 
 	(void)random;
 	for (int style = 0; style < 2; style++) {
-		const struct bv_str text =
-			bv_json_text(arena_now(), type, value, (enum bv_json_style)style);
+		const struct bv_str text = bv_json_text(arena_now(), type, value,
+							(enum bv_json_style)style);
 		struct bv_error failure = {.code = BV_OK};
 		struct bv_str again;
 
@@ -111,6 +111,28 @@ static void check_order(struct random *random, const struct bv_type *type, const
 TEST(the_derived_order_is_an_order_and_equal_means_equal_bytes)
 {
 	for_random_values(3, check_order);
+}
+
+/* Every pair of sets of four claims, as the lists of their members in order. */
+TEST(sets_are_ordered_like_lists_with_the_shorter_first)
+{
+	for (uint32_t a = 0; a < 16; a++)
+		for (uint32_t b = 0; b < 16; b++) {
+			const struct bv_budget_request request_a = {.evidence = a};
+			const struct bv_budget_request request_b = {.evidence = b};
+			char list_a[5] = "", list_b[5] = "";
+			int expected;
+
+			for (unsigned int i = 0; i < 4; i++) {
+				const char letter[2] = {(char)('a' + i), '\0'};
+
+				strcat(list_a, (a >> i & 1) != 0 ? letter : "");
+				strcat(list_b, (b >> i & 1) != 0 ? letter : "");
+			}
+			expected = strcmp(list_a, list_b);
+			EXPECT_INT(bv_value_compare(&bv_budget_request_type, &request_a, &request_b),
+				   (expected > 0) - (expected < 0));
+		}
 }
 
 /* Whatever a damaged input decodes to encodes to exactly that input. */
@@ -214,8 +236,8 @@ static void check_damaged_json(struct random *random, const struct bv_type *type
 		if (bv_json_decode(arena_now(), type, damaged, text.len, decoded, &refusal) ==
 		    BV_OK) {
 			const struct bv_str bytes = bytes_of(type, decoded);
-			const struct bv_str rewritten =
-				bv_json_text(arena_now(), type, decoded, BV_JSON_PRETTY);
+			const struct bv_str rewritten = bv_json_text(arena_now(), type, decoded,
+								     BV_JSON_PRETTY);
 			struct bv_str bytes_again;
 
 			EXPECT_OK(bv_json_decode(arena_now(), type, rewritten.data, rewritten.len,
@@ -264,15 +286,16 @@ TEST(sorting_sorts_and_keeps_equals_in_place)
 		arena_reset();
 		for (size_t i = 0; i < count; i++) {
 			/* Equal as values, told apart by where their text lies. */
-			places[i] = bv_arena_copy(
-				arena_now(), random_below(&random, 2) ? BV_STR("a") : BV_STR("b"));
-			items[i] =
-				(struct bv_net_dest){places[i], (uint16_t)random_below(&random, 3)};
+			places[i] = bv_arena_copy(arena_now(), random_below(&random, 2)
+								       ? BV_STR("a")
+								       : BV_STR("b"));
+			items[i] = (struct bv_net_dest){places[i],
+							(uint16_t)random_below(&random, 3)};
 		}
 		EXPECT(bv_value_sort(arena_now(), &bv_net_dest_type, items, count));
 		for (size_t i = 1; i < count; i++) {
-			const int order =
-				bv_value_compare(&bv_net_dest_type, &items[i - 1], &items[i]);
+			const int order = bv_value_compare(&bv_net_dest_type, &items[i - 1],
+							   &items[i]);
 
 			EXPECT(order <= 0);
 			EXPECT_THAT(order != 0 || items[i - 1].host.data < items[i].host.data,

@@ -26,8 +26,9 @@ TEST(meet_of_enforcement_is_commutative_associative_idempotent_and_the_weaker)
 			EXPECT_UINT(strength(meet), weaker);
 			for (size_t c = 0; c < 3; c++)
 				EXPECT_UINT(bv_enforcement_meet(meet, all[c]),
-					    bv_enforcement_meet(
-						    all[a], bv_enforcement_meet(all[b], all[c])));
+					    bv_enforcement_meet(all[a],
+								bv_enforcement_meet(all[b],
+										    all[c])));
 		}
 	for (size_t a = 0; a < 3; a++) {
 		EXPECT_UINT(bv_enforcement_meet(all[a], all[a]), all[a]);
@@ -117,10 +118,10 @@ TEST(two_policies_have_one_kind_exactly_when_family_and_variant_agree)
 	one_of_each(requirements);
 	for (size_t a = 1; a < 9; a++)
 		for (size_t b = 1; b < 9; b++) {
-			const struct bv_str bytes_a =
-				reference_policy(&requirements[a].u.capability);
-			const struct bv_str bytes_b =
-				reference_policy(&requirements[b].u.capability);
+			const struct bv_str bytes_a = reference_policy(
+				&requirements[a].u.capability);
+			const struct bv_str bytes_b = reference_policy(
+				&requirements[b].u.capability);
 
 			EXPECT_UINT(memcmp(bytes_a.data, bytes_b.data, 2) == 0,
 				    bv_kind_of(&requirements[a]) == bv_kind_of(&requirements[b]));
@@ -184,4 +185,21 @@ TEST(evidence_is_named_in_order)
 				    1u << BV_CLAIM_PROCESS_TREE | 1u << BV_CLAIM_TERMINAL_OUTCOME)
 			   .data,
 		   "TerminalOutcome, ProcessTree");
+}
+
+TEST(the_grade_of_a_requirement_is_named)
+{
+	struct bv_requirement requirements[BV_KIND_COUNT];
+	static const char *const expected[BV_KIND_COUNT] = {
+		[BV_KIND_FILESYSTEM] = "Read",
+		[BV_KIND_TEMP_ROOT] = "PrivateToBoundary",
+		[BV_KIND_EXPOSE_PATH] = "PrivateToBoundary",
+		[BV_KIND_COMMIT_ARTIFACT] = "Atomic",
+		[BV_KIND_KILL] = "Atomic",
+	};
+
+	one_of_each(requirements);
+	for (size_t kind = 0; kind < BV_KIND_COUNT; kind++)
+		EXPECT_STR(bv_grade_text(&requirements[kind]),
+			   expected[kind] == NULL ? "" : expected[kind]);
 }

@@ -183,6 +183,19 @@ TEST(a_refusal_says_why_and_how_to_mend_it)
 	EXPECT(failure.remedy[0] != '\0');
 }
 
+TEST(backends_are_found_by_name_and_the_others_suggested)
+{
+	const struct bv_backend *const known[] = {&bv_sim_backend, &bv_macos_backend};
+	const struct bv_backend *found = NULL;
+	struct bv_error failure;
+
+	EXPECT_OK(bv_backend_find(known, 2, "macos", &found, err));
+	EXPECT(found == &bv_macos_backend);
+	EXPECT_UINT(bv_backend_find(known, 2, "mac", &found, &failure), BV_E_UNKNOWN_BACKEND);
+	EXPECT_STR(failure.message, "there is no backend 'mac'");
+	EXPECT_STR(failure.remedy, "use one of sim, macos");
+}
+
 /* ---- grades ---------------------------------------------------------------------------------- */
 
 static struct bv_verdict only_best_effort(void *self, const struct bv_requirement *requirement,

@@ -34,9 +34,9 @@ static const char *capabilities_of(const struct bv_boundary_spec *spec)
 
 	EXPECT_OK(bv_policy_normalise(arena_now(), spec, &normal, err));
 	for (size_t i = 0; i < normal.capabilities.count; i++) {
-		const struct bv_str one =
-			bv_json_text(arena_now(), &bv_capability_type,
-				     &normal.capabilities.items[i], BV_JSON_COMPACT);
+		const struct bv_str one = bv_json_text(arena_now(), &bv_capability_type,
+						       &normal.capabilities.items[i],
+						       BV_JSON_COMPACT);
 
 		text = bv_arena_format(arena_now(), "%s%s%s", text.data, i == 0 ? "" : " ",
 				       one.data);
@@ -60,9 +60,9 @@ TEST(a_program_is_an_absolute_path_to_a_file)
 		struct bv_str exe;
 		const char *message;
 	} cases[] = {
-		{S(""), "no program to run"},		{S("true"), "is not absolute"},
-		{S("./true"), "is not absolute"},	{S("/bin/../bin/true"), "'.' or '..'"},
-		{S("/bin/./true"), "'.' or '..'"},	{S("/bin/"), "names a directory"},
+		{S(""), "no program to run"},           {S("true"), "is not absolute"},
+		{S("./true"), "is not absolute"},       {S("/bin/../bin/true"), "'.' or '..'"},
+		{S("/bin/./true"), "'.' or '..'"},      {S("/bin/"), "names a directory"},
 		{S("/bin/tr\0ue"), "holds a NUL byte"}, {S("/bin/\xff"), "not UTF-8"},
 	};
 	struct bv_boundary_spec spec = spec_launch();
@@ -119,16 +119,14 @@ TEST(a_root_is_an_absolute_normal_path)
 	static const struct {
 		const char *root, *message;
 	} cases[] = {
-		{"", "is empty"},	    {"a", "is not absolute"}, {"../a", "is not absolute"},
+		{"", "is empty"},           {"a", "is not absolute"}, {"../a", "is not absolute"},
 		{"/a/../b", "'.' or '..'"}, {"/a/.", "'.' or '..'"},  {"/..", "'.' or '..'"},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const struct bv_boundary_spec spec =
-			spec_with(cap_files(BV_FS_READ, cases[i].root));
+		const struct bv_boundary_spec spec = spec_with(cap_files(BV_FS_READ, cases[i].root));
 
-		EXPECT_INVALID(&spec, "capabilities[0].Filesystem.scope.roots[0]",
-			       cases[i].message);
+		EXPECT_INVALID(&spec, "capabilities[0].Filesystem.scope.roots[0]", cases[i].message);
 	}
 }
 
@@ -185,8 +183,7 @@ TEST(a_root_without_what_lies_below_is_kept_apart)
 	spec.capabilities.items[1].u.filesystem.recursive = false;
 	text = capabilities_of(&spec);
 	EXPECT(strstr(text, "\"Read\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":true") != NULL);
-	EXPECT(strstr(text, "\"Write\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":false") !=
-	       NULL);
+	EXPECT(strstr(text, "\"Write\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":false") != NULL);
 }
 
 TEST(more_roots_than_anyone_means_are_refused)
@@ -263,10 +260,9 @@ TEST(an_environment_may_be_empty_and_case_counts)
 	spec = spec_with(
 		cap_env(2, (const struct bv_env_entry[]){env_literal(BV_STR("path"), BV_STR("")),
 							 env_literal(BV_STR("PATH"), BV_STR(""))}));
-	EXPECT_STR(
-		capabilities_of(&spec),
-		"{\"Environment\":{\"policy\":{\"Exact\":[{\"name\":\"PATH\",\"source\":{\"Literal\":\"\"}},"
-		"{\"name\":\"path\",\"source\":{\"Literal\":\"\"}}]}}}");
+	EXPECT_STR(capabilities_of(&spec),
+		   "{\"Environment\":{\"policy\":{\"Exact\":[{\"name\":\"PATH\",\"source\":{\"Literal\":\"\"}},"
+		   "{\"name\":\"path\",\"source\":{\"Literal\":\"\"}}]}}}");
 }
 
 TEST(an_environment_ends_somewhere_and_its_bounds_are_inclusive)
@@ -570,6 +566,42 @@ TEST(what_says_something_stays_in_one_form)
 		      "\"minimum_for\":[{\"kind\":\"Filesystem\",\"guarantee\":\"Mediated\"},"
 		      "{\"kind\":\"CaptureStreams\",\"guarantee\":\"Mediated\"}],\"deny\":[\"/a\",\"/z/y\"]}") !=
 	       NULL);
+}
+
+TEST(lists_of_people_end_somewhere)
+{
+	struct bv_boundary_spec spec = spec_launch();
+	struct bv_net_dest *peers = bv_arena_array(arena_now(), BV_LIMIT_PEERS + 1, sizeof *peers);
+	struct bv_str *deny = bv_arena_array(arena_now(), BV_LIMIT_DENIED + 1, sizeof *deny);
+	uint32_t *fds = bv_arena_array(arena_now(), BV_LIMIT_FDS + 1, sizeof *fds);
+
+	for (unsigned int i = 0; i <= BV_LIMIT_FDS; i++)
+		fds[i] = 3 + i;
+	for (int i = 0; i <= BV_LIMIT_PEERS; i++)
+		peers[i] = (struct bv_net_dest){bv_arena_format(arena_now(), "h%d", i), 1};
+	for (int i = 0; i <= BV_LIMIT_DENIED; i++)
+		deny[i] = bv_arena_format(arena_now(), "/d%d", i);
+
+	spec = spec_with(cap_fds(BV_LIMIT_FDS + 1, fds));
+	EXPECT_INVALID(&spec, "capabilities[0].InheritedFds.policy.Only", "1025 descriptors");
+	spec = spec_with(cap_fds(BV_LIMIT_FDS, fds));
+	EXPECT_OK(gate(&spec, err));
+	spec = spec_with(cap_peers(BV_LIMIT_PEERS + 1, peers));
+	EXPECT_INVALID(&spec, "capabilities[0].Network.policy.AllowList", "1025 peers");
+	spec = spec_with(cap_peers(BV_LIMIT_PEERS, peers));
+	EXPECT_OK(gate(&spec, err));
+	spec = spec_run_as((struct bv_execution_options){.has_deny = true,
+							 .deny = {deny, BV_LIMIT_DENIED + 1}});
+	EXPECT_INVALID(&spec, "execution.deny", "more than 1024 denied paths");
+	spec.execution.deny.count--;
+	EXPECT_OK(gate(&spec, err));
+	spec = spec_launch();
+	for (int i = 0; i <= BV_LIMIT_EXPOSED; i++)
+		spec_add_control(&spec,
+				 control_expose("/s", bv_arena_format(arena_now(), "/e%d", i).data));
+	EXPECT_INVALID(&spec, "controls[257]", "more than 256 paths are shown");
+	spec.controls.count--;
+	EXPECT_OK(gate(&spec, err));
 }
 
 /* ---- the normal form ------------------------------------------------------------------------- */

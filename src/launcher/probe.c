@@ -97,7 +97,7 @@ static bool write_text(const char *path, const char *text)
 	return written;
 }
 
-/* ---- inside fresh namespaces ------------------------------------------------------------------- */
+/* ---- inside fresh namespaces ----------------------------------------------------------------- */
 
 /* As the real boundary does it: root maps a private id, anyone else themselves. */
 static const char *map_ids(pid_t pid)
@@ -112,14 +112,16 @@ static const char *map_ids(pid_t pid)
 		return "finding an id that is nobody's";
 	}
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
-	snprintf(text, sizeof(text), "%u %u 1\n", root ? PROBE_INSIDE_ID : uid, root ? private_ids.first : uid);
+	snprintf(text, sizeof(text), "%u %u 1\n", root ? PROBE_INSIDE_ID : uid,
+		 root ? private_ids.first : uid);
 	if (!write_text(path, text))
 		return "writing uid_map";
 	snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)pid);
 	if (!root && !write_text(path, "deny"))
 		return "writing setgroups";
 	snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
-	snprintf(text, sizeof(text), "%u %u 1\n", root ? PROBE_INSIDE_ID : gid, root ? private_ids.first : gid);
+	snprintf(text, sizeof(text), "%u %u 1\n", root ? PROBE_INSIDE_ID : gid,
+		 root ? private_ids.first : gid);
 	return write_text(path, text) ? NULL : "writing gid_map";
 }
 
@@ -198,7 +200,8 @@ static const char *attach(int from, int root, const char *path)
 /* A private root in miniature: tmpfs, a cloned tree of the host, proc, and no way back. */
 static const char *build_root(void)
 {
-	const struct bv_mount_attr locked = {.attr_set = BV_MOUNT_ATTR_RDONLY | BV_MOUNT_ATTR_NOSUID};
+	const struct bv_mount_attr locked = {.attr_set = BV_MOUNT_ATTR_RDONLY |
+							 BV_MOUNT_ATTR_NOSUID};
 	const char *step;
 	int root, proc, tree;
 
@@ -248,14 +251,16 @@ static const char *try_namespaces(void)
 /* In a network namespace of our own even the loopback address leads nowhere. */
 static const char *find_no_network(void)
 {
-	const struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons(9),
+					    .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	/* A kernel without IPv4, or an outer filter, reaches nothing either. */
 	if (fd < 0)
 		return NULL;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno != ENETUNREACH) {
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+	    errno != ENETUNREACH) {
 		errno = 0;
 		return "finding no network inside";
 	}
@@ -318,13 +323,15 @@ static const char *try_memfd_noexec(void)
 	return in_namespaces(PROBE_NAMESPACES, false, forbid_executable_memfds);
 }
 
-/* ---- identity-mapped mounts, root only --------------------------------------------------------- */
+/* ---- identity-mapped mounts, root only ------------------------------------------------------- */
 
 static const char *map_owner(int tree, int userns)
 {
-	const struct bv_mount_attr attr = {.attr_set = BV_MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+	const struct bv_mount_attr attr = {.attr_set = BV_MOUNT_ATTR_IDMAP,
+					   .userns_fd = (uint64_t)userns};
 
-	return bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH, &attr) == 0 ? NULL : "mount_setattr";
+	return bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH, &attr) == 0 ? NULL
+									    : "mount_setattr";
 }
 
 /* A user namespace that maps owner 0 to the private id, held by descriptor. */
@@ -341,8 +348,9 @@ static const char *make_idmap(int *ret_userns)
 		return "finding an id that is nobody's";
 	}
 	/* As the boundary maps owners: 0 is the workload's, everyone else stays who they are. */
-	snprintf(map, sizeof(map), "0 %u 1\n1 1 %u\n%u %u %u\n", private_ids.first, private_ids.first - 1,
-		 private_ids.first + 1, private_ids.first + 1, 4294967294U - private_ids.first);
+	snprintf(map, sizeof(map), "0 %u 1\n1 1 %u\n%u %u %u\n", private_ids.first,
+		 private_ids.first - 1, private_ids.first + 1, private_ids.first + 1,
+		 4294967294U - private_ids.first);
 
 	if (pipe2(gate, O_CLOEXEC) != 0)
 		return "making a pipe";
@@ -406,7 +414,7 @@ static const char *try_idmap_tmpfs(void)
 	return map_owner(tree, userns);
 }
 
-/* ---- seccomp and Landlock ------------------------------------------------------------------------ */
+/* ---- seccomp and Landlock -------------------------------------------------------------------- */
 
 /* Does `action` to getpriority(2), which nothing here needs, and lets everything else through. */
 static int filter_getpriority(uint32_t action, unsigned int flags)
@@ -452,7 +460,8 @@ static const char *answer_one(int listener)
 	memset(&response, 0, sizeof(response));
 	response.id = request.id;
 	response.error = -EXDEV;
-	return bv_sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0 ? NULL : "answering it";
+	return bv_sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0 ? NULL
+										: "answering it";
 }
 
 static const char *try_seccomp_notify(void)
@@ -490,7 +499,8 @@ static const char *try_landlock(void)
 	fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return "reading a file before";
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || bv_sys_landlock_restrict_self(ruleset, 0) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    bv_sys_landlock_restrict_self(ruleset, 0) != 0)
 		return "entering the ruleset";
 	if (open("/proc/self/status", O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES) {
 		errno = 0;
@@ -499,13 +509,14 @@ static const char *try_landlock(void)
 	return NULL;
 }
 
-/* ---- single calls ---------------------------------------------------------------------------------- */
+/* ---- single calls ---------------------------------------------------------------------------- */
 
 static const char *try_clone3(void)
 {
 	int pidfd = -1;
-	struct bv_clone_args args = {
-		.flags = BV_CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+	struct bv_clone_args args = {.flags = BV_CLONE_PIDFD,
+				     .pidfd = (uint64_t)(uintptr_t)&pidfd,
+				     .exit_signal = SIGCHLD};
 	pid_t pid = bv_sys_clone3(&args);
 
 	if (pid < 0)
@@ -549,7 +560,8 @@ static const char *try_close_range(void)
 
 static const char *try_openat2(void)
 {
-	const struct bv_open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = BV_RESOLVE_NO_MAGICLINKS};
+	const struct bv_open_how how = {.flags = O_PATH | O_CLOEXEC,
+					.resolve = BV_RESOLVE_NO_MAGICLINKS};
 
 	return bv_sys_openat2(AT_FDCWD, "/", &how) >= 0 ? NULL : "openat2";
 }
@@ -586,9 +598,10 @@ static const char *try_attest(void)
 		return "fork";
 	if (pid == 0) {
 		/* As the workload is then: someone else's, and dumpable again. */
-		if ((root && (bv_sys_setresgid(private_ids.first) != 0 || bv_sys_setresuid(private_ids.first) != 0)) ||
-		    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 ||
-		    write(ready[1], &byte, 1) != 1)
+		if ((root && (bv_sys_setresgid(private_ids.first) != 0 ||
+			      bv_sys_setresuid(private_ids.first) != 0)) ||
+		    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+		    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || write(ready[1], &byte, 1) != 1)
 			_exit(1);
 		pause();
 		_exit(0);
@@ -669,10 +682,12 @@ static const char *errno_name(int number)
 		int number;
 		const char *name;
 	} names[] = {
-		{EPERM, "EPERM"},	{ENOENT, "ENOENT"},	{EAGAIN, "EAGAIN"},   {ENOMEM, "ENOMEM"},
-		{EACCES, "EACCES"},	{EBUSY, "EBUSY"},	{EINVAL, "EINVAL"},   {ENOSPC, "ENOSPC"},
-		{ENOSYS, "ENOSYS"},	{EOPNOTSUPP, "EOPNOTSUPP"}, {EUSERS, "EUSERS"}, {ETIMEDOUT, "ETIMEDOUT"},
-		{EXDEV, "EXDEV"},	{ENODEV, "ENODEV"},	{EROFS, "EROFS"},     {EFAULT, "EFAULT"},
+		{EPERM, "EPERM"},           {ENOENT, "ENOENT"}, {EAGAIN, "EAGAIN"},
+		{ENOMEM, "ENOMEM"},         {EACCES, "EACCES"}, {EBUSY, "EBUSY"},
+		{EINVAL, "EINVAL"},         {ENOSPC, "ENOSPC"}, {ENOSYS, "ENOSYS"},
+		{EOPNOTSUPP, "EOPNOTSUPP"}, {EUSERS, "EUSERS"}, {ETIMEDOUT, "ETIMEDOUT"},
+		{EXDEV, "EXDEV"},           {ENODEV, "ENODEV"}, {EROFS, "EROFS"},
+		{EFAULT, "EFAULT"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -711,7 +726,8 @@ int bv_launcher_probe(void)
 		struct probe_result result;
 
 		probe_run(probes[i].run, &result);
-		pairs[i] = (struct bv_text_pair){bv_str_from(probes[i].name), fact_text(&arena, &result)};
+		pairs[i] = (struct bv_text_pair){bv_str_from(probes[i].name),
+						 fact_text(&arena, &result)};
 	}
 	bytes = bv_canon_bytes(&arena, &bv_probe_facts_type, &facts);
 	if (bytes.data == NULL)

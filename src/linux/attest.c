@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 enum {
-	FILE_MAX = 256 << 10, /* a mountinfo of 160 grants with submounts; longer ones are not judged */
+	FILE_MAX = 256
+		   << 10, /* a mountinfo of 160 grants with submounts; longer ones are not judged */
 	EVIDENCE_MAX = 16,
 	LAYERS_MAX = 8,
 };
@@ -60,7 +61,7 @@ static struct bv_str read_proc(struct bv_arena *arena, int dir, const char *name
 	return (struct bv_str){text, text != NULL ? used : 0};
 }
 
-/* ---- one layer's result ---------------------------------------------------------------------------- */
+/* ---- one layer's result ---------------------------------------------------------------------- */
 
 static struct bv_attestation *begin(struct attest *attest, const char *layer)
 {
@@ -69,7 +70,8 @@ static struct bv_attestation *begin(struct attest *attest, const char *layer)
 	bv_assert(attest->list->count < LAYERS_MAX);
 	attest->list->count++;
 	*attestation = (struct bv_attestation){.layer = bv_str_from(layer), .holds = true};
-	attestation->evidence.items = bv_arena_array(attest->arena, EVIDENCE_MAX, sizeof(struct bv_text_pair));
+	attestation->evidence.items = bv_arena_array(attest->arena, EVIDENCE_MAX,
+						     sizeof(struct bv_text_pair));
 	return attestation;
 }
 
@@ -94,11 +96,12 @@ static void broken(struct attest *attest, struct bv_attestation *attestation, co
 	attestation->holds = false;
 	if (attest->code != BV_OK)
 		return;
-	attest->code = bv_fail(attest->err, BV_E_LAUNCHER, "attestation", "the layer '%.*s' is not as planned: %s",
+	attest->code = bv_fail(attest->err, BV_E_LAUNCHER, "attestation",
+			       "the layer '%.*s' is not as planned: %s",
 			       (int)attestation->layer.len, attestation->layer.data, what);
 }
 
-/* ---- privileges -------------------------------------------------------------------------------------- */
+/* ---- privileges ------------------------------------------------------------------------------ */
 
 struct bv_str bv__status_field(struct bv_str status, const char *name)
 {
@@ -110,7 +113,8 @@ struct bv_str bv__status_field(struct bv_str status, const char *name)
 		const char *end = memchr(line, '\n', status.len - at);
 		const size_t line_len = end != NULL ? (size_t)(end - line) : status.len - at;
 
-		if (line_len > name_len && memcmp(line, name, name_len) == 0 && line[name_len] == ':') {
+		if (line_len > name_len && memcmp(line, name, name_len) == 0 &&
+		    line[name_len] == ':') {
 			struct bv_str value = {line + name_len + 1, line_len - name_len - 1};
 
 			while (value.len > 0 && (value.data[0] == '\t' || value.data[0] == ' ')) {
@@ -169,8 +173,9 @@ static bool all_are(struct bv_str ids, uint32_t wanted)
 
 static void attest_privileges(struct attest *attest)
 {
-	static const char *const names[] = {"NoNewPrivs", "CapInh", "CapPrm", "CapEff", "CapAmb", "CapBnd",
-					    "Uid", "Gid", "Groups", "Seccomp", "Seccomp_filters"};
+	static const char *const names[] = {
+		"NoNewPrivs", "CapInh", "CapPrm", "CapEff",  "CapAmb",         "CapBnd",
+		"Uid",        "Gid",    "Groups", "Seccomp", "Seccomp_filters"};
 	const struct bv_launch_work *work = &attest->lowered->body.work;
 	struct bv_attestation *attestation = begin(attest, "privileges");
 	const struct bv_str status = read_proc(attest->arena, attest->dir, "status");
@@ -184,7 +189,8 @@ static void attest_privileges(struct attest *attest)
 		gid = work->drop_to_gid;
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		add(attestation, names[i], spaced(attest->arena, bv__status_field(status, names[i])));
+		add(attestation, names[i],
+		    spaced(attest->arena, bv__status_field(status, names[i])));
 	if (!bv_str_is(bv__status_field(status, "NoNewPrivs"), "1"))
 		broken(attest, attestation, "new privileges can be gained");
 	for (size_t i = 1; i <= 4; i++) {
@@ -207,7 +213,7 @@ static void attest_privileges(struct attest *attest)
 		broken(attest, attestation, "groups of the host's user 0 are left");
 }
 
-/* ---- namespaces ---------------------------------------------------------------------------------------- */
+/* ---- namespaces ------------------------------------------------------------------------------ */
 
 static void attest_namespaces(struct attest *attest)
 {
@@ -237,7 +243,7 @@ static void attest_namespaces(struct attest *attest)
 	}
 }
 
-/* ---- the private root ------------------------------------------------------------------------------------ */
+/* ---- the private root ------------------------------------------------------------------------ */
 
 struct mount_line {
 	struct bv_str point;   /* unescaped */
@@ -266,7 +272,8 @@ static struct bv_str unescape(struct bv_arena *arena, struct bv_str text)
 		return (struct bv_str){NULL, 0};
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.data[i] == '\\' && i + 3 < text.len) {
-			out[len++] = (char)((text.data[i + 1] - '0') << 6 | (text.data[i + 2] - '0') << 3 |
+			out[len++] = (char)((text.data[i + 1] - '0') << 6 |
+					    (text.data[i + 2] - '0') << 3 |
 					    (text.data[i + 3] - '0'));
 			i += 3;
 		} else {
@@ -298,7 +305,8 @@ static bool has_option(struct bv_str options, const char *wanted)
 
 	while (at < options.len) {
 		const char *comma = memchr(options.data + at, ',', options.len - at);
-		const size_t len = comma != NULL ? (size_t)(comma - options.data) - at : options.len - at;
+		const size_t len = comma != NULL ? (size_t)(comma - options.data) - at
+						 : options.len - at;
 
 		if (len == wanted_len && memcmp(options.data + at, wanted, len) == 0)
 			return true;
@@ -313,7 +321,8 @@ static bool covers(struct bv_str root, struct bv_str path)
 	       (path.len == root.len || path.data[root.len] == '/');
 }
 
-static const char *judge_mount(const struct mount_line *line, const struct bv_launch_root *root, bool *seen)
+static const char *judge_mount(const struct mount_line *line, const struct bv_launch_root *root,
+			       bool *seen)
 {
 	const struct bv_launch_mount *planned = NULL;
 
@@ -321,7 +330,8 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 		return "a mount honours set-user-id programs";
 	for (size_t i = 0; i < root->masked.count; i++) {
 		if (bv_str_equal(root->masked.items[i], line->point))
-			return has_option(line->options, "ro") ? NULL : "a denied path is not covered";
+			return has_option(line->options, "ro") ? NULL
+							       : "a denied path is not covered";
 	}
 	/* The innermost planned mount the line belongs to: its own, or a submount it brought along. */
 	for (size_t i = 0; i < root->mounts.count; i++) {
@@ -333,9 +343,11 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 	}
 	if (planned == NULL) {
 		if (bv_str_is(line->point, "/"))
-			return has_option(line->options, "ro") ? NULL : "the private root is writable";
-		return bv_str_is(line->point, "/tmp") || bv_str_is(line->point, "/proc") ? NULL
-										: "a mount nobody planned is there";
+			return has_option(line->options, "ro") ? NULL
+							       : "the private root is writable";
+		return bv_str_is(line->point, "/tmp") || bv_str_is(line->point, "/proc")
+			       ? NULL
+			       : "a mount nobody planned is there";
 	}
 	if (!planned->writable && !has_option(line->options, "ro"))
 		return "a read-only grant is writable";
@@ -346,8 +358,8 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 	return NULL;
 }
 
-const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo, const struct bv_launch_root *root,
-			     size_t *ret_count)
+const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
+			     const struct bv_launch_root *root, size_t *ret_count)
 {
 	bool *seen = bv_arena_array(arena, root->mounts.count + 1, sizeof(*seen));
 	size_t at = 0;
@@ -357,7 +369,8 @@ const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo, co
 		return "no memory to look";
 	while (at < mountinfo.len) {
 		const char *end = memchr(mountinfo.data + at, '\n', mountinfo.len - at);
-		const size_t len = end != NULL ? (size_t)(end - mountinfo.data) - at : mountinfo.len - at;
+		const size_t len = end != NULL ? (size_t)(end - mountinfo.data) - at
+					       : mountinfo.len - at;
 		struct mount_line line;
 		const char *wrong;
 
@@ -386,13 +399,14 @@ static void attest_root(struct attest *attest)
 	if (!work->has_root)
 		return;
 	attestation = begin(attest, "root");
-	wrong = bv__mounts_wrong(attest->arena, read_proc(attest->arena, attest->dir, "mountinfo"), &work->root, &count);
+	wrong = bv__mounts_wrong(attest->arena, read_proc(attest->arena, attest->dir, "mountinfo"),
+				 &work->root, &count);
 	add(attestation, "mounts", bv_arena_format(attest->arena, "%zu", count));
 	if (wrong != NULL)
 		broken(attest, attestation, wrong);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 /* Whether descriptor `name` of the process goes away at exec. */
 static bool is_cloexec(const struct attest *attest, const char *name)
@@ -462,7 +476,7 @@ static void attest_descriptors(struct attest *attest)
 		broken(attest, attestation, "a declared one is missing");
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static const char *limit_title(uint32_t resource)
 {
@@ -470,10 +484,10 @@ static const char *limit_title(uint32_t resource)
 		uint32_t resource;
 		const char *title;
 	} titles[] = {
-		{RLIMIT_CORE, "Max core file size"},	   {RLIMIT_MEMLOCK, "Max locked memory"},
-		{RLIMIT_MSGQUEUE, "Max msgqueue size"},	   {RLIMIT_NICE, "Max nice priority"},
-		{RLIMIT_RTPRIO, "Max realtime priority"},  {RLIMIT_STACK, "Max stack size"},
-		{RLIMIT_NOFILE, "Max open files"},	   {RLIMIT_NPROC, "Max processes"},
+		{RLIMIT_CORE, "Max core file size"},      {RLIMIT_MEMLOCK, "Max locked memory"},
+		{RLIMIT_MSGQUEUE, "Max msgqueue size"},   {RLIMIT_NICE, "Max nice priority"},
+		{RLIMIT_RTPRIO, "Max realtime priority"}, {RLIMIT_STACK, "Max stack size"},
+		{RLIMIT_NOFILE, "Max open files"},        {RLIMIT_NPROC, "Max processes"},
 	};
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
@@ -509,7 +523,8 @@ const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit
 		for (const char *line = limits.data; line < end && found == NULL;) {
 			const char *next = memchr(line, '\n', (size_t)(end - line));
 
-			if ((size_t)(end - line) > strlen(title) && memcmp(line, title, strlen(title)) == 0)
+			if ((size_t)(end - line) > strlen(title) &&
+			    memcmp(line, title, strlen(title)) == 0)
 				found = line + strlen(title);
 			line = next != NULL ? next + 1 : end;
 		}
@@ -525,7 +540,8 @@ static void attest_limits(struct attest *attest)
 	const struct bv_launch_rlimit_list *planned = &attest->lowered->body.work.rlimits;
 	struct bv_attestation *attestation = begin(attest, "limits");
 	const struct bv_str limits = read_proc(attest->arena, attest->dir, "limits");
-	const char *wrong = limits.data != NULL ? bv__limits_wrong(limits, planned) : "they cannot be read";
+	const char *wrong = limits.data != NULL ? bv__limits_wrong(limits, planned)
+						: "they cannot be read";
 
 	for (size_t i = 0; i < planned->count; i++) {
 		const char *title = limit_title(planned->items[i].resource);
@@ -534,19 +550,21 @@ static void attest_limits(struct attest *attest)
 			add(attestation, title + 4, BV_STR("unlimited"));
 		else if (title != NULL)
 			add(attestation, title + 4,
-			    bv_arena_format(attest->arena, "%llu", (unsigned long long)planned->items[i].hard));
+			    bv_arena_format(attest->arena, "%llu",
+					    (unsigned long long)planned->items[i].hard));
 	}
 	if (wrong != NULL)
 		broken(attest, attestation, wrong);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
-			const struct bv_record_installed *installed, struct bv_attestation_list *ret_list,
-			struct bv_error *err)
+			const struct bv_record_installed *installed,
+			struct bv_attestation_list *ret_list, struct bv_error *err)
 {
-	struct attest attest = {.arena = arena, .lowered = lowered, .list = ret_list, .err = err, .code = BV_OK};
+	struct attest attest = {
+		.arena = arena, .lowered = lowered, .list = ret_list, .err = err, .code = BV_OK};
 	char path[32];
 
 	ret_list->count = 0;
@@ -556,7 +574,8 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)installed->workload_pid);
 	attest.dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (attest.dir < 0)
-		return bv_fail(err, BV_E_LAUNCHER, "attestation", "the workload cannot be looked at");
+		return bv_fail(err, BV_E_LAUNCHER, "attestation",
+			       "the workload cannot be looked at");
 	attest_privileges(&attest);
 	attest_namespaces(&attest);
 	attest_root(&attest);

@@ -17,17 +17,17 @@
  * reported with `holds` false, and named in `err` with BV_E_LAUNCHER; the list is filled all the same.
  */
 enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
-			const struct bv_record_installed *installed, struct bv_attestation_list *ret_list,
-			struct bv_error *err);
+			const struct bv_record_installed *installed,
+			struct bv_attestation_list *ret_list, struct bv_error *err);
 
-/* ---- parts, for tests ------------------------------------------------------------------------------ */
+/* ---- parts, for tests ------------------------------------------------------------------------ */
 
 /* The value behind "Name:\t" in the text of a status file; length 0 when there is none. */
 struct bv_str bv__status_field(struct bv_str status, const char *name);
 
 /* What a mountinfo text shows against the planned root; NULL, or what is wrong, in words. */
-const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo, const struct bv_launch_root *root,
-			     size_t *ret_count);
+const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
+			     const struct bv_launch_root *root, size_t *ret_count);
 
 /* What a limits text shows against the planned limits; NULL, or the name of the wrong one. */
 const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit_list *planned);

@@ -51,11 +51,15 @@ uint64_t bv__fact_number(const struct bv_profile_snapshot *snapshot, enum bv_fac
 struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 			       const struct bv_execution_options *execution)
 {
-	const uint32_t without = execution != NULL && execution->has_without ? execution->without : 0;
+	const uint32_t without = execution != NULL && execution->has_without ? execution->without
+									     : 0;
 	struct bv_layers layers = {
-		.namespaces = bv__fact_holds(snapshot, BV_FACT_NAMESPACES) && !(without & 1u << BV_LAYER_NAMESPACES),
-		.netns = bv__fact_holds(snapshot, BV_FACT_NETNS) && !(without & 1u << BV_LAYER_NETWORK_NAMESPACE),
-		.landlock = bv__fact_holds(snapshot, BV_FACT_LANDLOCK) && !(without & 1u << BV_LAYER_LANDLOCK),
+		.namespaces = bv__fact_holds(snapshot, BV_FACT_NAMESPACES) &&
+			      !(without & 1u << BV_LAYER_NAMESPACES),
+		.netns = bv__fact_holds(snapshot, BV_FACT_NETNS) &&
+			 !(without & 1u << BV_LAYER_NETWORK_NAMESPACE),
+		.landlock = bv__fact_holds(snapshot, BV_FACT_LANDLOCK) &&
+			    !(without & 1u << BV_LAYER_LANDLOCK),
 		.notify = bv__fact_holds(snapshot, BV_FACT_SECCOMP_NOTIFY),
 		.attest = bv__fact_holds(snapshot, BV_FACT_ATTEST),
 		.root = bv__fact_number(snapshot, BV_FACT_UID) == 0,
@@ -75,12 +79,14 @@ const char *bv__fact_missing(const struct bv_profile_snapshot *snapshot)
 		enum bv_fact fact;
 		const char *text;
 	} needed[] = {
-		{BV_FACT_SECCOMP_FILTER, "no system call filter can be loaded here, and bvisor starts nothing without one"},
+		{BV_FACT_SECCOMP_FILTER,
+		 "no system call filter can be loaded here, and bvisor starts nothing without one"},
 		{BV_FACT_MEMFD_SEALS, "the launch plan cannot be sealed here (memfd_create)"},
 		{BV_FACT_PIDFD, "processes cannot be watched by descriptor here (pidfd)"},
 		{BV_FACT_OPENAT2, "paths cannot be opened without following links here (openat2)"},
 		{BV_FACT_CLOSE_RANGE, "descriptors cannot be closed reliably here (close_range)"},
-		{BV_FACT_SUBREAPER, "orphaned processes cannot be collected here (PR_SET_CHILD_SUBREAPER)"},
+		{BV_FACT_SUBREAPER,
+		 "orphaned processes cannot be collected here (PR_SET_CHILD_SUBREAPER)"},
 	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {

@@ -47,7 +47,7 @@ enum bv_fact {
 #define BV_FACT_ROW(constant, name, source) constant,
 	BV_FACTS(BV_FACT_ROW)
 #undef BV_FACT_ROW
-	BV_FACT_COUNT
+		BV_FACT_COUNT
 };
 
 enum bv_fact_kind {
@@ -65,7 +65,7 @@ bool bv__fact_holds(const struct bv_profile_snapshot *snapshot, enum bv_fact fac
 /* A decimal fact; 0 where it is none. */
 uint64_t bv__fact_number(const struct bv_profile_snapshot *snapshot, enum bv_fact fact);
 
-/* ---- what the facts and the caller's choices make of a run ---------------------------------------- */
+/* ---- what the facts and the caller's choices make of a run ----------------------------------- */
 
 /* The layers of a run: the two worlds of design.md 4, and what is in them. */
 struct bv_layers {
@@ -88,7 +88,8 @@ const char *bv__fact_missing(const struct bv_profile_snapshot *snapshot);
 
 /* profile.c */
 void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
-		       const struct bv_execution_options *execution, struct bv_profile *ret_profile);
+		       const struct bv_execution_options *execution,
+		       struct bv_profile *ret_profile);
 struct bv_verdict bv__linux_classify(void *self, const struct bv_requirement *requirement,
 				     const struct bv_profile *profile);
 

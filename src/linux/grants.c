@@ -18,7 +18,8 @@ void bv__grants_init(struct bv_grants *grants, struct bv_arena *arena)
 }
 
 /* Room for one more element; the old array stays behind in the arena. */
-static void *grow(struct bv_grants *grants, void *items, size_t count, size_t *capacity, size_t element_bytes)
+static void *grow(struct bv_grants *grants, void *items, size_t count, size_t *capacity,
+		  size_t element_bytes)
 {
 	size_t larger = *capacity ? *capacity * 2 : FIRST_CAPACITY;
 	void *copy;
@@ -36,11 +37,11 @@ static void *grow(struct bv_grants *grants, void *items, size_t count, size_t *c
 	return copy;
 }
 
-void bv__grants_put(struct bv_grants *grants, const struct bv_seen *seen, struct bv_str dest, uint32_t rights,
-		    bool map_owner)
+void bv__grants_put(struct bv_grants *grants, const struct bv_seen *seen, struct bv_str dest,
+		    uint32_t rights, bool map_owner)
 {
-	struct bv_grant *items =
-		grow(grants, grants->items, grants->count, &grants->capacity, sizeof(*grants->items));
+	struct bv_grant *items = grow(grants, grants->items, grants->count, &grants->capacity,
+				      sizeof(*grants->items));
 
 	if (items == NULL)
 		return;
@@ -63,7 +64,8 @@ void bv__grants_link(struct bv_grants *grants, struct bv_str path, struct bv_str
 		if (bv_str_equal(grants->links[i].path, path))
 			return;
 	}
-	links = grow(grants, grants->links, grants->link_count, &grants->link_capacity, sizeof(*grants->links));
+	links = grow(grants, grants->links, grants->link_count, &grants->link_capacity,
+		     sizeof(*grants->links));
 	if (links == NULL)
 		return;
 	grants->links = links;
@@ -86,12 +88,13 @@ int bv__grants_add(struct bv_grants *grants, struct bv_str path, uint32_t rights
 	return problem;
 }
 
-/* ---- settling ----------------------------------------------------------------------------------- */
+/* ---- settling -------------------------------------------------------------------------------- */
 
 static int by_dest(const void *context, const void *a, const void *b)
 {
 	(void)context;
-	return bv__path_compare(((const struct bv_grant *)a)->dest, ((const struct bv_grant *)b)->dest);
+	return bv__path_compare(((const struct bv_grant *)a)->dest,
+				((const struct bv_grant *)b)->dest);
 }
 
 static void join_twins(struct bv_grants *grants)
@@ -131,7 +134,8 @@ enum bv_code bv__grants_settle(struct bv_grants *grants, struct bv_error *err)
 	for (size_t i = 0; i < grants->count; i++) {
 		const struct bv_grant *outer = nearest(grants->items, i, grants->items[i].dest);
 
-		grants->items[i].effective = grants->items[i].rights | (outer != NULL ? outer->effective : 0);
+		grants->items[i].effective = grants->items[i].rights |
+					     (outer != NULL ? outer->effective : 0);
 	}
 	return BV_OK;
 }
@@ -141,7 +145,7 @@ const struct bv_grant *bv__grants_cover(const struct bv_grants *grants, struct b
 	return nearest(grants->items, grants->count, path);
 }
 
-/* ---- to the launch plan --------------------------------------------------------------------------- */
+/* ---- to the launch plan ---------------------------------------------------------------------- */
 
 uint64_t bv__landlock_access(uint32_t rights, uint32_t mode, int abi)
 {
@@ -184,7 +188,8 @@ static uint64_t rule_access(const struct bv_grants *grants, size_t index, int ab
 	return wanted;
 }
 
-static void put_rule(const struct bv_grant *grant, uint64_t access, struct bv_launch_rule_list *rules)
+static void put_rule(const struct bv_grant *grant, uint64_t access,
+		     struct bv_launch_rule_list *rules)
 {
 	rules->items[rules->count++] = (struct bv_launch_rule){
 		.path = grant->seen.path,
@@ -218,9 +223,11 @@ static bool shown_by(const struct bv_launch_root *root, const struct bv_launch_m
 		if (!bv_path_covers(outer->dest, mount->dest))
 			continue;
 		/* The same place of the host must be what appears there. */
-		return outer->writable == mount->writable && outer->executable == mount->executable &&
-		       outer->node == mount->node && (outer->idmapped || !mount->idmapped) &&
-		       bv_str_equal(outer->source, outer->dest) && bv_str_equal(mount->source, mount->dest);
+		return outer->writable == mount->writable &&
+		       outer->executable == mount->executable && outer->node == mount->node &&
+		       (outer->idmapped || !mount->idmapped) &&
+		       bv_str_equal(outer->source, outer->dest) &&
+		       bv_str_equal(mount->source, mount->dest);
 	}
 	return false;
 }
@@ -242,8 +249,10 @@ enum bv_code bv__grants_to_root(const struct bv_grants *grants, const struct bv_
 				struct bv_launch_root *root, struct bv_launch_rule_list *rules,
 				struct bv_error *err)
 {
-	root->mounts.items = bv_arena_array(grants->arena, grants->count, sizeof(*root->mounts.items));
-	root->symlinks.items = bv_arena_array(grants->arena, grants->link_count, sizeof(*root->symlinks.items));
+	root->mounts.items = bv_arena_array(grants->arena, grants->count,
+					    sizeof(*root->mounts.items));
+	root->symlinks.items = bv_arena_array(grants->arena, grants->link_count,
+					      sizeof(*root->symlinks.items));
 	rules->items = bv_arena_array(grants->arena, grants->count, sizeof(*rules->items));
 	if (root->mounts.items == NULL || root->symlinks.items == NULL || rules->items == NULL)
 		return bv_fail(err, BV_E_MEMORY, "filesystem", "no memory for the granted paths");
@@ -259,7 +268,8 @@ enum bv_code bv__grants_to_root(const struct bv_grants *grants, const struct bv_
 		if (root->mounts.count == MOUNTS_MAX)
 			return bv_fail_remedy(err, BV_E_INVALID_POLICY, "filesystem",
 					      "grant a directory above several of them",
-					      "more than %d separate places would have to be shown", (int)MOUNTS_MAX);
+					      "more than %d separate places would have to be shown",
+					      (int)MOUNTS_MAX);
 		mount.access = access;
 		root->mounts.items[root->mounts.count++] = mount;
 	}

@@ -45,8 +45,8 @@ int bv__grants_add(struct bv_grants *grants, struct bv_str path, uint32_t rights
 		   struct bv_seen *ret_seen);
 
 /* Grants what was seen already, shown at `dest`. */
-void bv__grants_put(struct bv_grants *grants, const struct bv_seen *seen, struct bv_str dest, uint32_t rights,
-		    bool map_owner);
+void bv__grants_put(struct bv_grants *grants, const struct bv_seen *seen, struct bv_str dest,
+		    uint32_t rights, bool map_owner);
 void bv__grants_link(struct bv_grants *grants, struct bv_str path, struct bv_str target);
 
 /* The grant whose dest is or lies above `path`, the nearest; NULL.  After bv__grants_settle. */

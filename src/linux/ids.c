@@ -35,7 +35,8 @@ bool bv__private_ids_in(const char *map, struct bv_id_range *ret_range)
 	while (*map != '\0') {
 		uint64_t inside, outside, count, last;
 
-		if (!next_number(&map, &inside) || !next_number(&map, &outside) || !next_number(&map, &count))
+		if (!next_number(&map, &inside) || !next_number(&map, &outside) ||
+		    !next_number(&map, &count))
 			break;
 		map += strspn(map, " \n");
 		if (inside > UINT32_MAX || count == 0 || count > UINT32_MAX)
@@ -51,7 +52,8 @@ bool bv__private_ids_in(const char *map, struct bv_id_range *ret_range)
 			count--;
 		}
 		if (count > best.count * 2ull && last <= UINT32_MAX)
-			best = (struct bv_id_range){(uint32_t)(inside + count / 2), (uint32_t)(count - count / 2)};
+			best = (struct bv_id_range){(uint32_t)(inside + count / 2),
+						    (uint32_t)(count - count / 2)};
 	}
 	*ret_range = best;
 	return best.count > 0;
@@ -73,7 +75,8 @@ bool bv__private_ids_of(struct bv_str text, struct bv_id_range *ret_range)
 	}
 	if (which != 1 || numbers[0] == 0 || numbers[1] < numbers[0] || numbers[1] > UINT32_MAX)
 		return false;
-	*ret_range = (struct bv_id_range){(uint32_t)numbers[0], (uint32_t)(numbers[1] - numbers[0] + 1)};
+	*ret_range = (struct bv_id_range){(uint32_t)numbers[0],
+					  (uint32_t)(numbers[1] - numbers[0] + 1)};
 	return true;
 }
 

@@ -36,7 +36,8 @@ static struct bv_str trimmed(struct bv_str text)
 }
 
 /* "#!interpreter argument with blanks" */
-static int parse_script(struct bv_arena *arena, const char *head, size_t head_bytes, struct bv_image *ret_image)
+static int parse_script(struct bv_arena *arena, const char *head, size_t head_bytes,
+			struct bv_image *ret_image)
 {
 	const char *end = memchr(head, '\n', head_bytes);
 	struct bv_str line = {head + 2, (end ? (size_t)(end - head) : head_bytes) - 2};
@@ -50,12 +51,13 @@ static int parse_script(struct bv_arena *arena, const char *head, size_t head_by
 		name++;
 	ret_image->kind = BV_IMAGE_SCRIPT;
 	ret_image->interpreter = bv_arena_copy(arena, (struct bv_str){line.data, name});
-	ret_image->argument = bv_arena_copy(arena, trimmed((struct bv_str){line.data + name, line.len - name}));
+	ret_image->argument = bv_arena_copy(arena, trimmed((struct bv_str){line.data + name,
+									   line.len - name}));
 	return ret_image->interpreter.data && ret_image->argument.data ? 0 : ENOMEM;
 }
 
-static int read_interpreter(struct bv_arena *arena, const struct bv_image_source *source, uint64_t offset,
-			    uint64_t size_bytes, struct bv_image *ret_image)
+static int read_interpreter(struct bv_arena *arena, const struct bv_image_source *source,
+			    uint64_t offset, uint64_t size_bytes, struct bv_image *ret_image)
 {
 	char name[PATH_MAX];
 
@@ -71,43 +73,48 @@ static int read_interpreter(struct bv_arena *arena, const struct bv_image_source
 	return ret_image->interpreter.data ? 0 : ENOMEM;
 }
 
-static int parse_elf64(struct bv_arena *arena, const struct bv_image_source *source, const Elf64_Ehdr *header,
-		       struct bv_image *ret_image)
+static int parse_elf64(struct bv_arena *arena, const struct bv_image_source *source,
+		       const Elf64_Ehdr *header, struct bv_image *ret_image)
 {
 	ret_image->kind = BV_IMAGE_STATIC;
 	for (uint64_t i = 0; i < header->e_phnum && i < HEADERS_MAX; i++) {
 		Elf64_Phdr part;
 
 		if (header->e_phentsize != sizeof(part) ||
-		    source->read(source->context, header->e_phoff + i * sizeof(part), &part, sizeof(part)) != sizeof(part)) {
+		    source->read(source->context, header->e_phoff + i * sizeof(part), &part,
+				 sizeof(part)) != sizeof(part)) {
 			ret_image->kind = BV_IMAGE_UNKNOWN;
 			return 0;
 		}
 		if (part.p_type == PT_INTERP)
-			return read_interpreter(arena, source, part.p_offset, part.p_filesz, ret_image);
+			return read_interpreter(arena, source, part.p_offset, part.p_filesz,
+						ret_image);
 	}
 	return 0;
 }
 
-static int parse_elf32(struct bv_arena *arena, const struct bv_image_source *source, const Elf32_Ehdr *header,
-		       struct bv_image *ret_image)
+static int parse_elf32(struct bv_arena *arena, const struct bv_image_source *source,
+		       const Elf32_Ehdr *header, struct bv_image *ret_image)
 {
 	ret_image->kind = BV_IMAGE_STATIC;
 	for (uint64_t i = 0; i < header->e_phnum && i < HEADERS_MAX; i++) {
 		Elf32_Phdr part;
 
 		if (header->e_phentsize != sizeof(part) ||
-		    source->read(source->context, header->e_phoff + i * sizeof(part), &part, sizeof(part)) != sizeof(part)) {
+		    source->read(source->context, header->e_phoff + i * sizeof(part), &part,
+				 sizeof(part)) != sizeof(part)) {
 			ret_image->kind = BV_IMAGE_UNKNOWN;
 			return 0;
 		}
 		if (part.p_type == PT_INTERP)
-			return read_interpreter(arena, source, part.p_offset, part.p_filesz, ret_image);
+			return read_interpreter(arena, source, part.p_offset, part.p_filesz,
+						ret_image);
 	}
 	return 0;
 }
 
-int bv__image_parse(struct bv_arena *arena, const struct bv_image_source *source, struct bv_image *ret_image)
+int bv__image_parse(struct bv_arena *arena, const struct bv_image_source *source,
+		    struct bv_image *ret_image)
 {
 	union {
 		char bytes[SCRIPT_LINE_MAX];

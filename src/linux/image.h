@@ -29,6 +29,7 @@ struct bv_image_source {
 	size_t (*read)(void *context, uint64_t offset, void *data, size_t size_bytes);
 	void *context;
 };
-int bv__image_parse(struct bv_arena *arena, const struct bv_image_source *source, struct bv_image *ret_image);
+int bv__image_parse(struct bv_arena *arena, const struct bv_image_source *source,
+		    struct bv_image *ret_image);
 
 #endif

@@ -56,7 +56,8 @@ static void watch_for_room(struct bv_backend_run *run)
 {
 	struct epoll_event event = {.events = EPOLLOUT, .data = {.u32 = BV_WATCH_INPUT}};
 
-	if (!run->input_watched && epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->input_fd, &event) == 0)
+	if (!run->input_watched &&
+	    epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->input_fd, &event) == 0)
 		run->input_watched = true;
 }
 
@@ -112,7 +113,8 @@ bool bv__run_input_ready(struct bv_backend_run *run)
 	return poll(&room, 1, 0) == 1;
 }
 
-enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns, struct bv_error *err)
+enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns,
+			    struct bv_error *err)
 {
 	const struct winsize size = {.ws_row = rows, .ws_col = columns};
 

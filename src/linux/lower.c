@@ -28,8 +28,10 @@ void bv__lower_observe(struct bv_lowering_state *state, const char *kind, const 
 	int len;
 
 	if (list->count == state->observed_capacity) {
-		size_t capacity = state->observed_capacity ? state->observed_capacity * 2 : FACTS_FIRST;
-		struct bv_observed_fact *larger = bv_arena_array(state->arena, capacity, sizeof(*larger));
+		size_t capacity = state->observed_capacity ? state->observed_capacity * 2
+							   : FACTS_FIRST;
+		struct bv_observed_fact *larger = bv_arena_array(state->arena, capacity,
+								 sizeof(*larger));
 
 		if (larger == NULL) {
 			state->grants.full = true;
@@ -54,14 +56,15 @@ void bv__lower_observe(struct bv_lowering_state *state, const char *kind, const 
 	};
 }
 
-/* ---- what the plan asks for ------------------------------------------------------------------------ */
+/* ---- what the plan asks for ------------------------------------------------------------------ */
 
 static enum bv_spawn_policy spawn_policy(const struct bv_boundary_plan *plan)
 {
 	for (size_t i = 0; i < plan->admitted.count; i++) {
 		const struct bv_requirement *requirement = &plan->admitted.items[i].requirement;
 
-		if (requirement->tag == BV_REQ_CAPABILITY && requirement->u.capability.tag == BV_CAP_CHILD_SPAWN)
+		if (requirement->tag == BV_REQ_CAPABILITY &&
+		    requirement->u.capability.tag == BV_CAP_CHILD_SPAWN)
 			return requirement->u.capability.u.spawn.policy;
 	}
 	/* Nothing said about tasks: they may come and go, within the boundary as always. */
@@ -73,7 +76,8 @@ static void read_controls(struct bv_lowering_state *state)
 	struct bv_lowered *out = state->out;
 
 	for (size_t i = 0; i < state->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement = &state->plan->admitted.items[i]
+								    .requirement;
 		const struct bv_host_control *control = &requirement->u.control;
 
 		if (requirement->tag != BV_REQ_HOST_CONTROL)
@@ -91,23 +95,27 @@ static void read_controls(struct bv_lowering_state *state)
 	out->terminal = state->execution->has_terminal && state->execution->terminal;
 	out->stdin_relay = state->execution->has_stdin_source &&
 			   state->execution->stdin_source.tag == BV_STDIN_RELAY;
-	out->capture_limit = state->execution->has_capture_limit_bytes ? state->execution->capture_limit_bytes
-								       : CAPTURE_DEFAULT_BYTES;
-	out->output_limit = state->execution->has_output_limit_bytes ? state->execution->output_limit_bytes
-								     : UINT64_MAX;
+	out->capture_limit = state->execution->has_capture_limit_bytes
+				     ? state->execution->capture_limit_bytes
+				     : CAPTURE_DEFAULT_BYTES;
+	out->output_limit = state->execution->has_output_limit_bytes
+				    ? state->execution->output_limit_bytes
+				    : UINT64_MAX;
 }
 
-/* ---- who it runs as ---------------------------------------------------------------------------------- */
+/* ---- who it runs as -------------------------------------------------------------------------- */
 
 /* An id nobody else has, drawn anew for every run, so that runs cannot reach each other by it. */
-static enum bv_code draw_id(const struct bv_profile_snapshot *machine, uint32_t *ret_id, struct bv_error *err)
+static enum bv_code draw_id(const struct bv_profile_snapshot *machine, uint32_t *ret_id,
+			    struct bv_error *err)
 {
 	const struct bv_str ids = bv__fact_text(machine, BV_FACT_PRIVATE_IDS);
 	struct bv_id_range range;
 	uint64_t draw;
 
 	if (!bv__private_ids_of(ids, &range))
-		return bv_fail_remedy(err, BV_E_UNSUPPORTED, "identity", "run bvisor as an ordinary user",
+		return bv_fail_remedy(err, BV_E_UNSUPPORTED, "identity",
+				      "run bvisor as an ordinary user",
 				      "user 0 has no other id here to run the workload as");
 	if (bv_sys_getrandom(&draw, sizeof(draw), 0) != (ssize_t)sizeof(draw))
 		return bv_fail(err, BV_E_SYSTEM, "identity", "no random number for a user id");
@@ -128,7 +136,8 @@ static enum bv_code lower_identity(struct bv_lowering_state *state)
 			return code;
 		gid = uid;
 	} else if (uid == 0 || gid == 0) {
-		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "identity", "run bvisor with an ordinary group",
+		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "identity",
+				      "run bvisor with an ordinary group",
 				      "group 0 would be the workload's");
 	}
 	if (layers->namespaces) {
@@ -147,20 +156,25 @@ static enum bv_code lower_identity(struct bv_lowering_state *state)
 		work->drop_to_uid = uid;
 		work->drop_to_gid = gid;
 	}
-	bv__lower_observe(state, "workload_user", "uid %u gid %u of the host%s", (unsigned int)uid, (unsigned int)gid,
-			  layers->namespaces ? ", in a user namespace of its own without any capability" : "");
+	bv__lower_observe(state, "workload_user", "uid %u gid %u of the host%s", (unsigned int)uid,
+			  (unsigned int)gid,
+			  layers->namespaces
+				  ? ", in a user namespace of its own without any capability"
+				  : "");
 	return BV_OK;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 static void observe_layers(struct bv_lowering_state *state)
 {
 	const struct bv_layers *layers = &state->out->layers;
 
 	bv__lower_observe(state, "layers", "%s%s%s, seccomp%s",
-			  layers->namespaces ? "user, mount, PID, IPC, UTS and cgroup namespaces" : "no namespaces",
-			  layers->netns ? ", network namespace" : "", layers->landlock ? ", Landlock" : "",
+			  layers->namespaces ? "user, mount, PID, IPC, UTS and cgroup namespaces"
+					     : "no namespaces",
+			  layers->netns ? ", network namespace" : "",
+			  layers->landlock ? ", Landlock" : "",
 			  layers->notify ? " with denials told" : "");
 	if (layers->landlock)
 		bv__lower_observe(state, "landlock", "ABI %d", layers->landlock_abi);
@@ -197,9 +211,10 @@ static enum bv_code check_budgets(struct bv_lowering_state *state)
 	const struct bv_layers *layers = &state->out->layers;
 
 	if (state->plan->budgets.has_process_count && !layers->namespaces && !layers->root)
-		return bv_fail_remedy(state->err, BV_E_BUDGET_REFUSED, "budgets.process_count",
-				      "drop the limit, or allow namespaces",
-				      "without namespaces an ordinary user's limit counts all of the user's processes");
+		return bv_fail_remedy(
+			state->err, BV_E_BUDGET_REFUSED, "budgets.process_count",
+			"drop the limit, or allow namespaces",
+			"without namespaces an ordinary user's limit counts all of the user's processes");
 	return BV_OK;
 }
 
@@ -233,7 +248,7 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	if (code != BV_OK || ret_lowered->exe_errno != 0)
 		return code;
 	if (work->has_root) {
-		work->root.tmp_bytes = state.no_tmp		? 0
+		work->root.tmp_bytes = state.no_tmp           ? 0
 				       : state.tmp_bytes != 0 ? state.tmp_bytes
 							      : TMP_DEFAULT_BYTES;
 		work->root.tmp_inodes = TMP_INODES;
@@ -246,6 +261,7 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	if (code != BV_OK)
 		return code;
 	if (state.grants.full)
-		return bv_fail(err, BV_E_MEMORY, "launch", "the launch plan needs more memory than it may have");
+		return bv_fail(err, BV_E_MEMORY, "launch",
+			       "the launch plan needs more memory than it may have");
 	return seal(&state);
 }

@@ -37,7 +37,7 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 		       const struct bv_backend_options *options, struct bv_lowered *ret_lowered,
 		       struct bv_error *err);
 
-/* ---- shared by lower*.c --------------------------------------------------------------------------- */
+/* ---- shared by lower*.c ---------------------------------------------------------------------- */
 
 struct bv_lowering_state {
 	struct bv_arena *arena;
@@ -48,7 +48,7 @@ struct bv_lowering_state {
 	struct bv_grants grants;
 	size_t observed_capacity;
 	struct bv_str cwd_default; /* length 0: none */
-	struct bv_str *denied; /* canonical */
+	struct bv_str *denied;     /* canonical */
 	size_t denied_count;
 	uint64_t tmp_bytes; /* 0: the default */
 	bool wants_tmp;     /* the plan promises a private /tmp */

@@ -25,7 +25,8 @@ static const struct bv_env_entry_list *find_environment(const struct bv_boundary
 	for (size_t i = 0; i < plan->admitted.count; i++) {
 		const struct bv_requirement *requirement = &plan->admitted.items[i].requirement;
 
-		if (requirement->tag == BV_REQ_CAPABILITY && requirement->u.capability.tag == BV_CAP_ENVIRONMENT)
+		if (requirement->tag == BV_REQ_CAPABILITY &&
+		    requirement->u.capability.tag == BV_CAP_ENVIRONMENT)
 			return &requirement->u.capability.u.environment.policy.u.entries;
 	}
 	return &empty;
@@ -36,7 +37,8 @@ struct bv_str bv__lower_search_path(const struct bv_boundary_plan *plan)
 	const struct bv_env_entry_list *entries = find_environment(plan);
 
 	for (size_t i = 0; i < entries->count; i++) {
-		if (bv_str_is(entries->items[i].name, "PATH") && entries->items[i].source.tag == BV_ENV_LITERAL)
+		if (bv_str_is(entries->items[i].name, "PATH") &&
+		    entries->items[i].source.tag == BV_ENV_LITERAL)
 			return entries->items[i].source.u.literal;
 	}
 	/* execvp(3) without one. */
@@ -44,7 +46,8 @@ struct bv_str bv__lower_search_path(const struct bv_boundary_plan *plan)
 }
 
 /* The value of one variable; data NULL when it is a secret nobody gave. */
-static struct bv_str value_of(const struct bv_lowering_state *state, const struct bv_env_source *source)
+static struct bv_str value_of(const struct bv_lowering_state *state,
+			      const struct bv_env_source *source)
 {
 	switch (source->tag) {
 	case BV_ENV_LITERAL:
@@ -73,12 +76,15 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 		char *text;
 
 		if (value.data == NULL && value.len == 0 && entry->source.tag == BV_ENV_SECRET_LEASE)
-			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment", "give its value with the run",
-					      "nobody gave the secret '%.*s'", (int)entry->source.u.lease.len,
+			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment",
+					      "give its value with the run",
+					      "nobody gave the secret '%.*s'",
+					      (int)entry->source.u.lease.len,
 					      entry->source.u.lease.data);
 		if (value.data != NULL && memchr(value.data, '\0', value.len) != NULL)
-			return bv_fail(state->err, BV_E_ARGUMENT, "environment", "the value of '%.*s' holds a NUL",
-				       (int)entry->name.len, entry->name.data);
+			return bv_fail(state->err, BV_E_ARGUMENT, "environment",
+				       "the value of '%.*s' holds a NUL", (int)entry->name.len,
+				       entry->name.data);
 		text = bv_arena_alloc(state->arena, entry->name.len + 1 + value.len + 1);
 		if (text == NULL)
 			break;
@@ -90,7 +96,8 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 		*bytes += entry->name.len + value.len + 2;
 	}
 	if (envp->count != entries->count)
-		return bv_fail(state->err, BV_E_MEMORY, "environment", "no memory for the environment");
+		return bv_fail(state->err, BV_E_MEMORY, "environment",
+			       "no memory for the environment");
 	return BV_OK;
 }
 
@@ -110,7 +117,7 @@ static enum bv_code lower_arguments(struct bv_lowering_state *state, size_t *byt
 	return BV_OK;
 }
 
-/* ---- descriptors ----------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -126,7 +133,8 @@ static enum bv_code lower_fds(struct bv_lowering_state *state)
 	struct stat seen;
 
 	for (size_t i = 0; i < state->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement = &state->plan->admitted.items[i]
+								    .requirement;
 
 		if (requirement->tag == BV_REQ_CAPABILITY &&
 		    requirement->u.capability.tag == BV_CAP_INHERITED_FDS &&
@@ -136,36 +144,41 @@ static enum bv_code lower_fds(struct bv_lowering_state *state)
 	if (wanted == NULL || wanted->count == 0)
 		return BV_OK;
 	if (wanted->count > FDS_MAX)
-		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds", "inherit fewer",
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
+				      "inherit fewer",
 				      "more than %d descriptors are to be inherited", (int)FDS_MAX);
 	fds->items = bv_arena_array(state->arena, wanted->count, sizeof(*fds->items));
 	if (fds->items == NULL)
-		return bv_fail(state->err, BV_E_MEMORY, "capabilities.fds", "no memory for the descriptors");
+		return bv_fail(state->err, BV_E_MEMORY, "capabilities.fds",
+			       "no memory for the descriptors");
 	memcpy(fds->items, wanted->items, wanted->count * sizeof(*fds->items));
 	fds->count = wanted->count;
 	qsort(fds->items, fds->count, sizeof(*fds->items), by_number);
 	for (size_t i = 0; i < fds->count; i++) {
-		if (fds->items[i] < 3 || fds->items[i] > 65535 || (i > 0 && fds->items[i] == fds->items[i - 1]))
+		if (fds->items[i] < 3 || fds->items[i] > 65535 ||
+		    (i > 0 && fds->items[i] == fds->items[i - 1]))
 			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
-					      "name each once, from 3 on", "descriptor %u cannot be inherited",
-					      fds->items[i]);
-		if (fstat((int)fds->items[i], &seen) == 0 && (S_ISDIR(seen.st_mode) || S_ISBLK(seen.st_mode)))
-			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities.fds",
-					      "grant the path instead",
-					      "descriptor %u is a %s, which would lead out of the boundary", fds->items[i],
-					      S_ISDIR(seen.st_mode) ? "directory" : "disk");
+					      "name each once, from 3 on",
+					      "descriptor %u cannot be inherited", fds->items[i]);
+		if (fstat((int)fds->items[i], &seen) == 0 &&
+		    (S_ISDIR(seen.st_mode) || S_ISBLK(seen.st_mode)))
+			return bv_fail_remedy(
+				state->err, BV_E_INVALID_POLICY, "capabilities.fds",
+				"grant the path instead",
+				"descriptor %u is a %s, which would lead out of the boundary",
+				fds->items[i], S_ISDIR(seen.st_mode) ? "directory" : "disk");
 		if (fcntl((int)fds->items[i], F_GETFD) < 0)
 			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "capabilities.fds",
-					      "open it before the run starts", "descriptor %u is not open",
-					      fds->items[i]);
+					      "open it before the run starts",
+					      "descriptor %u is not open", fds->items[i]);
 	}
 	return BV_OK;
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
-static void bounded_limit(struct bv_launch_rlimit_list *list, unsigned int resource, const struct rlimit *caller,
-			  uint64_t soft, uint64_t hard)
+static void bounded_limit(struct bv_launch_rlimit_list *list, unsigned int resource,
+			  const struct rlimit *caller, uint64_t soft, uint64_t hard)
 {
 	if (hard > caller->rlim_max)
 		hard = caller->rlim_max;
@@ -243,7 +256,8 @@ enum bv_code bv__lower_exec(struct bv_lowering_state *state)
 	if (code == BV_OK)
 		code = lower_environment(state, &bytes);
 	if (code == BV_OK && bytes > VECTOR_BYTES_MAX)
-		code = bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "workload", "pass long data in a file",
+		code = bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "workload",
+				      "pass long data in a file",
 				      "arguments and environment are longer than 1 MiB");
 	if (code == BV_OK)
 		code = lower_fds(state);

@@ -20,8 +20,8 @@
 
 enum { INTERPRETERS_MAX = 5 /* the kernel follows as many */ };
 
-static enum bv_code refuse_path(struct bv_lowering_state *state, const char *where, struct bv_str path,
-				int problem, const char *remedy)
+static enum bv_code refuse_path(struct bv_lowering_state *state, const char *where,
+				struct bv_str path, int problem, const char *remedy)
 {
 	bv_fail_remedy(state->err, BV_E_INVALID_POLICY, where, remedy, "'%.*s' cannot be used: %s",
 		       (int)(path.len < 160 ? path.len : 160), path.data, strerror(problem));
@@ -30,7 +30,7 @@ static enum bv_code refuse_path(struct bv_lowering_state *state, const char *whe
 	return BV_E_INVALID_POLICY;
 }
 
-/* ---- roots ---------------------------------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------------------------- */
 
 static uint32_t rights_of(enum bv_fs_access access)
 {
@@ -51,8 +51,8 @@ static uint32_t rights_of(enum bv_fs_access access)
 static const char *access_text(uint32_t rights)
 {
 	static const char *const texts[8] = {
-		"nothing", "read", "write", "read, write", "execute", "read, execute", "write, execute",
-		"read, write, execute",
+		"nothing", "read",          "write",          "read, write",
+		"execute", "read, execute", "write, execute", "read, write, execute",
 	};
 
 	return texts[rights & 7];
@@ -61,7 +61,8 @@ static const char *access_text(uint32_t rights)
 /* What a boundary has of its own, and no host's can replace. */
 static bool is_private(struct bv_str path)
 {
-	return bv_str_is(path, "/proc") || bv_str_is(path, "/dev") || bv_str_is(path, "/sys") || bv_str_is(path, "/tmp");
+	return bv_str_is(path, "/proc") || bv_str_is(path, "/dev") || bv_str_is(path, "/sys") ||
+	       bv_str_is(path, "/tmp");
 }
 
 /*
@@ -74,12 +75,14 @@ static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t r
 	enum bv_code code = BV_OK;
 
 	if (root == NULL)
-		return refuse_path(state, "capabilities", BV_STR("/"), errno, "grant the directories in it");
+		return refuse_path(state, "capabilities", BV_STR("/"), errno,
+				   "grant the directories in it");
 	for (const struct dirent *entry; code == BV_OK && (entry = readdir(root)) != NULL;) {
 		struct bv_str path = bv_arena_format(state->arena, "/%s", entry->d_name);
 		struct bv_seen seen;
 
-		if (entry->d_name[0] == '.' && (entry->d_name[1] == '\0' || strcmp(entry->d_name, "..") == 0))
+		if (entry->d_name[0] == '.' &&
+		    (entry->d_name[1] == '\0' || strcmp(entry->d_name, "..") == 0))
 			continue;
 		if (path.data == NULL) {
 			state->grants.full = true;
@@ -91,21 +94,25 @@ static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t r
 	}
 	closedir(root);
 	bv__lower_observe(state, "granted_root",
-			  "/ %s: all that stands in it now but /dev, /proc, /sys and /tmp", access_text(rights));
+			  "/ %s: all that stands in it now but /dev, /proc, /sys and /tmp",
+			  access_text(rights));
 	return code;
 }
 
-static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path, const struct bv_seen *seen)
+static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path,
+			       const struct bv_seen *seen)
 {
 	if (S_ISSOCK(seen->mode) || S_ISBLK(seen->mode))
-		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities", "grant files and directories",
+		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities",
+				      "grant files and directories",
 				      "'%.*s' is a %s, which would lead out of the boundary",
 				      (int)(path.len < 160 ? path.len : 160), path.data,
 				      S_ISSOCK(seen->mode) ? "socket" : "disk");
 	if (state->out->layers.namespaces && bv_path_covers(BV_STR("/proc"), seen->path))
-		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities", "drop this root",
-				      "'%.*s' is the host's, and the boundary has a /proc of its own",
-				      (int)(path.len < 160 ? path.len : 160), path.data);
+		return bv_fail_remedy(
+			state->err, BV_E_INVALID_POLICY, "capabilities", "drop this root",
+			"'%.*s' is the host's, and the boundary has a /proc of its own",
+			(int)(path.len < 160 ? path.len : 160), path.data);
 	return BV_OK;
 }
 
@@ -122,28 +129,32 @@ static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str pa
 		return BV_OK;
 	problem = bv__grants_add(&state->grants, path, rights, true, &seen);
 	if (problem != 0)
-		return refuse_path(state, "capabilities", path, problem, "name a file or directory that is there");
+		return refuse_path(state, "capabilities", path, problem,
+				   "name a file or directory that is there");
 	code = check_root(state, path, &seen);
 	if (code != BV_OK)
 		return code;
 	if (state->cwd_default.len == 0 && S_ISDIR(seen.mode) &&
 	    rights == (BV_RIGHT_READ | BV_RIGHT_WRITE))
 		state->cwd_default = seen.path;
-	bv__lower_observe(state, "granted_root", "%.*s %s, device %llu inode %llu%s%.*s", (int)seen.path.len, seen.path.data,
-			  access_text(rights), (unsigned long long)seen.device, (unsigned long long)seen.inode,
+	bv__lower_observe(state, "granted_root", "%.*s %s, device %llu inode %llu%s%.*s",
+			  (int)seen.path.len, seen.path.data, access_text(rights),
+			  (unsigned long long)seen.device, (unsigned long long)seen.inode,
 			  bv_str_equal(seen.path, path) ? "" : ", asked for as ",
 			  bv_str_equal(seen.path, path) ? 0 : (int)path.len, path.data);
 	return BV_OK;
 }
 
-static enum bv_code grant_exposed(struct bv_lowering_state *state, const struct bv_expose_path_control *expose)
+static enum bv_code grant_exposed(struct bv_lowering_state *state,
+				  const struct bv_expose_path_control *expose)
 {
 	struct bv_seen seen;
 	const int problem = bv__resolve(state->arena, expose->source, NULL, &seen);
 	enum bv_code code;
 
 	if (problem != 0)
-		return refuse_path(state, "controls", expose->source, problem, "name a file or directory that is there");
+		return refuse_path(state, "controls", expose->source, problem,
+				   "name a file or directory that is there");
 	code = check_root(state, expose->source, &seen);
 	if (code != BV_OK)
 		return code;
@@ -151,14 +162,15 @@ static enum bv_code grant_exposed(struct bv_lowering_state *state, const struct 
 		static const char *const own[] = {"/proc", "/dev", "/sys"};
 
 		if (bv_path_covers(bv_str_from(own[i]), expose->dest))
-			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "controls", "choose another place",
+			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "controls",
+					      "choose another place",
 					      "nothing can be shown below %s", own[i]);
 	}
 	bv__grants_put(&state->grants, &seen, expose->dest, rights_of(expose->access), true);
-	bv__lower_observe(state, "exposed_path", "%.*s at %.*s %s, device %llu inode %llu", (int)seen.path.len,
-			  seen.path.data, (int)expose->dest.len, expose->dest.data,
-			  access_text(rights_of(expose->access)), (unsigned long long)seen.device,
-			  (unsigned long long)seen.inode);
+	bv__lower_observe(state, "exposed_path", "%.*s at %.*s %s, device %llu inode %llu",
+			  (int)seen.path.len, seen.path.data, (int)expose->dest.len,
+			  expose->dest.data, access_text(rights_of(expose->access)),
+			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
 	return BV_OK;
 }
 
@@ -167,22 +179,26 @@ static enum bv_code grant_roots(struct bv_lowering_state *state)
 	enum bv_code code = BV_OK;
 
 	for (size_t i = 0; code == BV_OK && i < state->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement = &state->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement = &state->plan->admitted.items[i]
+								    .requirement;
 
-		if (requirement->tag == BV_REQ_HOST_CONTROL && requirement->u.control.tag == BV_CONTROL_EXPOSE_PATH) {
+		if (requirement->tag == BV_REQ_HOST_CONTROL &&
+		    requirement->u.control.tag == BV_CONTROL_EXPOSE_PATH) {
 			code = grant_exposed(state, &requirement->u.control.u.expose);
 		} else if (requirement->tag == BV_REQ_CAPABILITY &&
 			   requirement->u.capability.tag == BV_CAP_FILESYSTEM) {
-			const struct bv_fs_capability *files = &requirement->u.capability.u.filesystem;
+			const struct bv_fs_capability *files = &requirement->u.capability.u
+									.filesystem;
 
 			for (size_t r = 0; code == BV_OK && r < files->scope.roots.count; r++)
-				code = grant_root(state, files->scope.roots.items[r], rights_of(files->access));
+				code = grant_root(state, files->scope.roots.items[r],
+						  rights_of(files->access));
 		}
 	}
 	return code;
 }
 
-/* ---- program and interpreters -------------------------------------------------------------------------- */
+/* ---- program and interpreters ---------------------------------------------------------------- */
 
 /* An owner map is worth a mount only for a file that others may not execute anyway. */
 static bool needs_owner_map(const struct bv_seen *seen)
@@ -190,10 +206,12 @@ static bool needs_owner_map(const struct bv_seen *seen)
 	return (seen->mode & 0005) != 0005;
 }
 
-static int grant_program(struct bv_lowering_state *state, struct bv_str path, struct bv_seen *ret_seen)
+static int grant_program(struct bv_lowering_state *state, struct bv_str path,
+			 struct bv_seen *ret_seen)
 {
 	struct bv_grants *grants = &state->grants;
-	int problem = bv__grants_add(grants, path, BV_RIGHT_READ | BV_RIGHT_EXECUTE, false, ret_seen);
+	int problem = bv__grants_add(grants, path, BV_RIGHT_READ | BV_RIGHT_EXECUTE, false,
+				     ret_seen);
 
 	if (problem == 0 && grants->count > 0)
 		grants->items[grants->count - 1].map_owner = needs_owner_map(ret_seen);
@@ -215,10 +233,11 @@ static struct bv_str find_in_path(struct bv_lowering_state *state, struct bv_str
 
 		while (end < path.len && path.data[end] != ':')
 			end++;
-		candidate = bv_arena_format(state->arena, "%.*s/%.*s", (int)(end - at), path.data + at, (int)name.len,
-					    name.data);
-		if (candidate.data != NULL && candidate.data[0] == '/' && stat(candidate.data, &seen) == 0 &&
-		    S_ISREG(seen.st_mode) && (seen.st_mode & 0111) != 0)
+		candidate = bv_arena_format(state->arena, "%.*s/%.*s", (int)(end - at),
+					    path.data + at, (int)name.len, name.data);
+		if (candidate.data != NULL && candidate.data[0] == '/' &&
+		    stat(candidate.data, &seen) == 0 && S_ISREG(seen.st_mode) &&
+		    (seen.st_mode & 0111) != 0)
 			return candidate;
 		at = end + 1;
 	}
@@ -239,7 +258,8 @@ static struct bv_str behind_env(struct bv_lowering_state *state, const struct bv
 	for (;;) {
 		struct bv_str word = {rest.data, 0};
 
-		while (word.len < rest.len && rest.data[word.len] != ' ' && rest.data[word.len] != '\t')
+		while (word.len < rest.len && rest.data[word.len] != ' ' &&
+		       rest.data[word.len] != '\t')
 			word.len++;
 		if (word.len == 0 && rest.len == 0)
 			return word;
@@ -253,7 +273,8 @@ static struct bv_str behind_env(struct bv_lowering_state *state, const struct bv
 	}
 }
 
-static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path, unsigned int depth);
+static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path,
+			      unsigned int depth);
 
 /* Grants whatever executing `path` needs beside it. */
 static void grant_needs_of(struct bv_lowering_state *state, struct bv_str path, unsigned int depth)
@@ -282,7 +303,8 @@ static void grant_needs_of(struct bv_lowering_state *state, struct bv_str path, 
 	}
 }
 
-static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path, unsigned int depth)
+static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path,
+			      unsigned int depth)
 {
 	struct bv_seen seen;
 
@@ -294,8 +316,9 @@ static void grant_interpreter(struct bv_lowering_state *state, struct bv_str pat
 			state->out->missing_interpreter = path;
 		return;
 	}
-	bv__lower_observe(state, "interpreter", "%.*s, device %llu inode %llu", (int)seen.path.len, seen.path.data,
-			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
+	bv__lower_observe(state, "interpreter", "%.*s, device %llu inode %llu", (int)seen.path.len,
+			  seen.path.data, (unsigned long long)seen.device,
+			  (unsigned long long)seen.inode);
 	grant_needs_of(state, seen.path, depth);
 }
 
@@ -321,12 +344,13 @@ static void grant_executable(struct bv_lowering_state *state)
 	exec->path = path;
 	exec->device = seen.device;
 	exec->inode = seen.inode;
-	bv__lower_observe(state, "executable", "%.*s, device %llu inode %llu", (int)seen.path.len, seen.path.data,
-			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
+	bv__lower_observe(state, "executable", "%.*s, device %llu inode %llu", (int)seen.path.len,
+			  seen.path.data, (unsigned long long)seen.device,
+			  (unsigned long long)seen.inode);
 	grant_needs_of(state, seen.path, 0);
 }
 
-/* ---- denied paths, working directory ----------------------------------------------------------------------- */
+/* ---- denied paths, working directory --------------------------------------------------------- */
 
 /* Where a path that is not there would be, with the links above it followed. */
 static struct bv_str place_of_missing(struct bv_lowering_state *state, struct bv_str path)
@@ -362,13 +386,15 @@ static enum bv_code check_missing(struct bv_lowering_state *state)
 		}
 		for (size_t g = 0; g < state->grants.count; g++) {
 			grant = &state->grants.items[g];
-			if ((grant->effective & BV_RIGHT_WRITE) != 0 && bv_path_covers(grant->seen.path, place))
-				return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.deny",
-						      "make it first, empty, or do not grant writing around it",
-						      "'%.*s' is denied and not there, and may be made where '%.*s' is written",
-						      (int)(denied.len < 80 ? denied.len : 80), denied.data,
-						      (int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
-						      grant->seen.path.data);
+			if ((grant->effective & BV_RIGHT_WRITE) != 0 &&
+			    bv_path_covers(grant->seen.path, place))
+				return bv_fail_remedy(
+					state->err, BV_E_INVALID_POLICY, "execution.deny",
+					"make it first, empty, or do not grant writing around it",
+					"'%.*s' is denied and not there, and may be made where '%.*s' is written",
+					(int)(denied.len < 80 ? denied.len : 80), denied.data,
+					(int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
+					grant->seen.path.data);
 		}
 	}
 	return BV_OK;
@@ -382,12 +408,14 @@ static enum bv_code resolve_denied(struct bv_lowering_state *state)
 	if (!state->execution->has_deny || denied->count == 0)
 		return BV_OK;
 	if (!state->out->layers.namespaces)
-		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "execution.deny",
-				      "grant the paths beside it one by one, or allow namespaces",
-				      "without namespaces a path below a granted root cannot be denied");
+		return bv_fail_remedy(
+			state->err, BV_E_UNSUPPORTED, "execution.deny",
+			"grant the paths beside it one by one, or allow namespaces",
+			"without namespaces a path below a granted root cannot be denied");
 	state->denied = bv_arena_array(state->arena, denied->count, sizeof(*state->denied));
 	if (state->denied == NULL)
-		return bv_fail(state->err, BV_E_MEMORY, "execution.deny", "no memory for the denied paths");
+		return bv_fail(state->err, BV_E_MEMORY, "execution.deny",
+			       "no memory for the denied paths");
 	for (size_t i = 0; i < denied->count; i++) {
 		struct bv_seen seen;
 		const int problem = bv__resolve(state->arena, denied->items[i], NULL, &seen);
@@ -414,7 +442,8 @@ static bool is_denied(const struct bv_lowering_state *state, struct bv_str path)
 }
 
 /* Covers `denied` wherever a grant shows it. */
-static enum bv_code mask_one(struct bv_lowering_state *state, struct bv_str denied, struct bv_str_list *masked)
+static enum bv_code mask_one(struct bv_lowering_state *state, struct bv_str denied,
+			     struct bv_str_list *masked)
 {
 	for (size_t i = 0; i < state->grants.count; i++) {
 		const struct bv_grant *grant = &state->grants.items[i];
@@ -423,14 +452,17 @@ static enum bv_code mask_one(struct bv_lowering_state *state, struct bv_str deni
 
 		if (bv_path_covers(denied, grant->seen.path))
 			return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.deny",
-					      "deny less, or grant less", "'%.*s' is denied, and '%.*s' in it is granted",
+					      "deny less, or grant less",
+					      "'%.*s' is denied, and '%.*s' in it is granted",
 					      (int)(denied.len < 80 ? denied.len : 80), denied.data,
-					      (int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
+					      (int)(grant->seen.path.len < 80 ? grant->seen.path.len
+									      : 80),
 					      grant->seen.path.data);
 		if (!bv_path_covers(grant->seen.path, denied))
 			continue;
-		cover = bv_arena_format(state->arena, "%.*s%.*s", (int)grant->dest.len, grant->dest.data,
-					(int)(denied.len - outer), denied.data + outer);
+		cover = bv_arena_format(state->arena, "%.*s%.*s", (int)grant->dest.len,
+					grant->dest.data, (int)(denied.len - outer),
+					denied.data + outer);
 		if (cover.data == NULL) {
 			state->grants.full = true;
 			return BV_OK;
@@ -463,9 +495,11 @@ static enum bv_code mask_denied(struct bv_lowering_state *state)
 	code = check_missing(state);
 	if (code != BV_OK || state->denied_count == 0)
 		return code;
-	masked->items = bv_arena_array(state->arena, state->denied_count * state->grants.count, sizeof(*masked->items));
+	masked->items = bv_arena_array(state->arena, state->denied_count * state->grants.count,
+				       sizeof(*masked->items));
 	if (masked->items == NULL)
-		return bv_fail(state->err, BV_E_MEMORY, "execution.deny", "no memory for the denied paths");
+		return bv_fail(state->err, BV_E_MEMORY, "execution.deny",
+			       "no memory for the denied paths");
 	for (size_t i = 0; code == BV_OK && i < state->denied_count; i++)
 		code = mask_one(state, state->denied[i], masked);
 	drop_repeated(masked);
@@ -505,11 +539,12 @@ static enum bv_code choose_cwd(struct bv_lowering_state *state)
 		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "execution.cwd",
 				      "grant it, for example with --read or --write",
 				      "the working directory '%.*s' is not visible inside",
-				      (int)(exec->cwd.len < 160 ? exec->cwd.len : 160), exec->cwd.data);
+				      (int)(exec->cwd.len < 160 ? exec->cwd.len : 160),
+				      exec->cwd.data);
 	return BV_OK;
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------ */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 /*
  * A host socket that lies in a granted directory can be connected to across every namespace.  Where
@@ -543,7 +578,8 @@ static bool grants_hold_socket(const struct bv_lowering_state *state)
 	FILE *list;
 
 	for (size_t i = 0; i < state->grants.count && !directories; i++)
-		directories = state->grants.items[i].map_owner && S_ISDIR(state->grants.items[i].seen.mode);
+		directories = state->grants.items[i].map_owner &&
+			      S_ISDIR(state->grants.items[i].seen.mode);
 	if (!directories)
 		return false;
 	list = fopen("/proc/net/unix", "re");
@@ -568,11 +604,13 @@ static void choose_sockets(struct bv_lowering_state *state)
 
 	work->seccomp.sockets = BV_SOCKETS_NONE;
 	if (!state->out->layers.netns) {
-		bv__lower_observe(state, "sockets", "none: there is no network namespace to keep them in");
-	} else if ((bv_landlock_known(state->out->layers.landlock_abi).handled_access_fs & BV_LANDLOCK_RESOLVE_UNIX) ==
-			   0 &&
+		bv__lower_observe(state, "sockets",
+				  "none: there is no network namespace to keep them in");
+	} else if ((bv_landlock_known(state->out->layers.landlock_abi).handled_access_fs &
+		    BV_LANDLOCK_RESOLVE_UNIX) == 0 &&
 		   grants_hold_socket(state)) {
-		bv__lower_observe(state, "sockets", "none: a socket of the host lies in a granted directory");
+		bv__lower_observe(state, "sockets",
+				  "none: a socket of the host lies in a granted directory");
 	} else {
 		work->seccomp.sockets = BV_SOCKETS_LOCAL;
 		bv__lower_observe(state, "sockets", "local, in an empty network namespace");
@@ -597,16 +635,17 @@ static enum bv_code check_tmp(struct bv_lowering_state *state)
 	if (strict == NULL || !state->out->layers.namespaces || !state->out->layers.landlock)
 		return BV_OK;
 	if (state->wants_tmp)
-		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities",
-				      "grant reading too, or choose a place outside of /tmp",
-				      "'%.*s' must not be read, and lies in the private /tmp, which may",
-				      (int)(strict->dest.len < 120 ? strict->dest.len : 120), strict->dest.data);
+		return bv_fail_remedy(
+			state->err, BV_E_INVALID_POLICY, "capabilities",
+			"grant reading too, or choose a place outside of /tmp",
+			"'%.*s' must not be read, and lies in the private /tmp, which may",
+			(int)(strict->dest.len < 120 ? strict->dest.len : 120), strict->dest.data);
 	state->no_tmp = true;
 	bv__lower_observe(state, "tmp", "not writable: a root that must not be read lies in it");
 	return BV_OK;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* One fact for each place, though several entries may lead there. */
 static void observe_runtime(struct bv_lowering_state *state, size_t from)
@@ -620,20 +659,23 @@ static void observe_runtime(struct bv_lowering_state *state, size_t from)
 		for (size_t k = from; k < i && !repeated; k++)
 			repeated = bv_str_equal(grants->items[k].dest, grant->dest);
 		if (!repeated)
-			bv__lower_observe(state, "runtime_file", "%.*s %s%s", (int)grant->dest.len, grant->dest.data,
-					  access_text(grant->rights), (grant->rights & BV_RIGHT_MAP) != 0 ? ", map" : "");
+			bv__lower_observe(state, "runtime_file", "%.*s %s%s", (int)grant->dest.len,
+					  grant->dest.data, access_text(grant->rights),
+					  (grant->rights & BV_RIGHT_MAP) != 0 ? ", map" : "");
 	}
 }
 
 static enum bv_code grant_runtime(struct bv_lowering_state *state)
 {
-	const enum bv_runtime_set set =
-		state->execution->has_runtime ? state->execution->runtime : BV_RUNTIME_LIBRARIES;
+	const enum bv_runtime_set set = state->execution->has_runtime ? state->execution->runtime
+								      : BV_RUNTIME_LIBRARIES;
 	const size_t before = state->grants.count;
 	size_t kept = before;
 
-	if (!bv__runtime_add(&state->grants, set) || !bv__devices_add(&state->grants, state->out->terminal))
-		return bv_fail(state->err, BV_E_MEMORY, "filesystem", "no memory for the runtime files");
+	if (!bv__runtime_add(&state->grants, set) ||
+	    !bv__devices_add(&state->grants, state->out->terminal))
+		return bv_fail(state->err, BV_E_MEMORY, "filesystem",
+			       "no memory for the runtime files");
 	/* What the caller denies is not needed after all. */
 	for (size_t i = before; i < state->grants.count; i++) {
 		if (!is_denied(state, state->grants.items[i].seen.path))
@@ -669,7 +711,9 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 		return code;
 	choose_sockets(state);
 	if (!state->out->layers.namespaces)
-		return bv__grants_to_rules(&state->grants, &state->out->layers, &work->landlock.rules, state->err);
+		return bv__grants_to_rules(&state->grants, &state->out->layers,
+					   &work->landlock.rules, state->err);
 	work->has_root = true;
-	return bv__grants_to_root(&state->grants, &state->out->layers, &work->root, &work->landlock.rules, state->err);
+	return bv__grants_to_root(&state->grants, &state->out->layers, &work->root,
+				  &work->landlock.rules, state->err);
 }

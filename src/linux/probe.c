@@ -30,7 +30,8 @@
 #include "sys.h"
 
 enum {
-	PROBE_TIMEOUT_MS = 30000, /* fifteen mechanisms of at most three seconds on a dying machine, or milliseconds */
+	PROBE_TIMEOUT_MS =
+		30000, /* fifteen mechanisms of at most three seconds on a dying machine, or milliseconds */
 	TEXT_MAX = 256,
 };
 
@@ -44,7 +45,7 @@ struct probe {
 	struct bv_probe_memory memory;
 };
 
-/* ---- cheap facts -------------------------------------------------------------------------------- */
+/* ---- cheap facts ----------------------------------------------------------------------------- */
 
 /* The first line of a small file, or `otherwise` where there is none. */
 static struct bv_str read_line(struct bv_arena *arena, const char *path, const char *otherwise)
@@ -112,7 +113,9 @@ static void read_constants(struct probe *probe)
 	pthread_mutex_lock(&constant_lock);
 	if (probe->user_namespace == 0 || constant.user_namespace != probe->user_namespace) {
 		constant.user_namespace = 0;
-		if (keep_constant(constant.boot_id, read_line(probe->arena, "/proc/sys/kernel/random/boot_id", "unknown")) &&
+		if (keep_constant(constant.boot_id,
+				  read_line(probe->arena, "/proc/sys/kernel/random/boot_id",
+					    "unknown")) &&
 		    keep_constant(constant.ids, private_ids(probe)))
 			constant.user_namespace = probe->user_namespace;
 	}
@@ -133,8 +136,8 @@ static void read_facts(struct probe *probe)
 	if (uname(&name) != 0)
 		name.machine[0] = name.release[0] = '\0';
 	facts[BV_FACT_APPARMOR] = read_line(arena, "/proc/self/attr/current", "none");
-	facts[BV_FACT_APPARMOR_USERNS] =
-		read_line(arena, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "absent");
+	facts[BV_FACT_APPARMOR_USERNS] = read_line(
+		arena, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "absent");
 	facts[BV_FACT_ARCH] = bv_arena_copy(arena, bv_str_from(name.machine));
 	facts[BV_FACT_GID] = number(probe, getegid());
 	facts[BV_FACT_KERNEL] = bv_arena_copy(arena, bv_str_from(name.release));
@@ -144,11 +147,12 @@ static void read_facts(struct probe *probe)
 	facts[BV_FACT_OUTER_SECCOMP] = number(probe, mode > 0 ? (uint64_t)mode : 0);
 	facts[BV_FACT_PID_MAX] = read_line(arena, "/proc/sys/kernel/pid_max", "0");
 	facts[BV_FACT_UID] = number(probe, geteuid());
-	facts[BV_FACT_UNPRIVILEGED_USERNS] =
-		read_line(arena, "/proc/sys/kernel/unprivileged_userns_clone", "absent");
+	facts[BV_FACT_UNPRIVILEGED_USERNS] = read_line(arena,
+						       "/proc/sys/kernel/unprivileged_userns_clone",
+						       "absent");
 }
 
-/* ---- what the findings depend on ------------------------------------------------------------------- */
+/* ---- what the findings depend on ------------------------------------------------------------- */
 
 static void put_number(struct bv_hash *hash, uint64_t value)
 {
@@ -170,9 +174,16 @@ static void put_capabilities(struct bv_hash *hash)
 
 static void make_key(struct probe *probe)
 {
-	static const enum bv_fact of[] = {BV_FACT_APPARMOR, BV_FACT_APPARMOR_USERNS, BV_FACT_ARCH, BV_FACT_GID,
-					  BV_FACT_KERNEL, BV_FACT_LANDLOCK_ABI, BV_FACT_MAX_USERNS,
-					  BV_FACT_OUTER_SECCOMP, BV_FACT_PRIVATE_IDS, BV_FACT_UID,
+	static const enum bv_fact of[] = {BV_FACT_APPARMOR,
+					  BV_FACT_APPARMOR_USERNS,
+					  BV_FACT_ARCH,
+					  BV_FACT_GID,
+					  BV_FACT_KERNEL,
+					  BV_FACT_LANDLOCK_ABI,
+					  BV_FACT_MAX_USERNS,
+					  BV_FACT_OUTER_SECCOMP,
+					  BV_FACT_PRIVATE_IDS,
+					  BV_FACT_UID,
 					  BV_FACT_UNPRIVILEGED_USERNS};
 	const struct stat *file = &probe->launcher.seen;
 	struct bv_hash hash;
@@ -199,7 +210,7 @@ static void make_key(struct probe *probe)
 	bv_hash_final(&hash, &probe->memory.key);
 }
 
-/* ---- trying ------------------------------------------------------------------------------------------ */
+/* ---- trying ---------------------------------------------------------------------------------- */
 
 static bool read_answer(int fd, struct bv_probe_memory *memory)
 {
@@ -208,9 +219,11 @@ static bool read_answer(int fd, struct bv_probe_memory *memory)
 		struct pollfd ready = {fd, POLLIN, 0};
 		ssize_t got;
 
-		if (poll(&ready, 1, PROBE_TIMEOUT_MS) == 0 || memory->facts_bytes == sizeof(memory->facts))
+		if (poll(&ready, 1, PROBE_TIMEOUT_MS) == 0 ||
+		    memory->facts_bytes == sizeof(memory->facts))
 			return false;
-		got = read(fd, memory->facts + memory->facts_bytes, sizeof(memory->facts) - memory->facts_bytes);
+		got = read(fd, memory->facts + memory->facts_bytes,
+			   sizeof(memory->facts) - memory->facts_bytes);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
@@ -224,7 +237,10 @@ static enum bv_code try_machine(struct probe *probe)
 	char name[] = "bvisor-linux-launcher", mode[] = "--probe";
 	char *const argv[] = {name, mode, NULL};
 	char *const envp[] = {NULL};
-	struct bv_spawn spawn = {.exe_fd = probe->launcher.fd, .argv = argv, .envp = envp, .fd_count = 3};
+	struct bv_spawn spawn = {.exe_fd = probe->launcher.fd,
+				 .argv = argv,
+				 .envp = envp,
+				 .fd_count = 3};
 	int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
 	int answer[2] = {-1, -1}, pidfd = -1, status = -1;
 	enum bv_code code = BV_OK;
@@ -232,7 +248,8 @@ static enum bv_code try_machine(struct probe *probe)
 	pid_t pid = -1;
 
 	if (null < 0 || pipe2(answer, O_CLOEXEC) != 0) {
-		code = bv__fail_errno(probe->err, BV_E_SYSTEM, "probe", "a pipe to the launcher cannot be made");
+		code = bv__fail_errno(probe->err, BV_E_SYSTEM, "probe",
+				      "a pipe to the launcher cannot be made");
 	} else {
 		spawn.fds[0] = (struct bv_spawn_fd){null, 0};
 		spawn.fds[1] = (struct bv_spawn_fd){answer[1], 1};
@@ -250,7 +267,8 @@ static enum bv_code try_machine(struct probe *probe)
 			status = 0;
 		close(pidfd);
 		if (!whole || status != 0)
-			code = bv_fail(probe->err, BV_E_LAUNCHER, "probe", "the launcher '%s' did not answer the probe",
+			code = bv_fail(probe->err, BV_E_LAUNCHER, "probe",
+				       "the launcher '%s' did not answer the probe",
 				       probe->launcher.path);
 	}
 	if (answer[0] >= 0)
@@ -269,8 +287,10 @@ static enum bv_code take_findings(struct probe *probe)
 	if (code == BV_E_MEMORY)
 		return bv_fail(probe->err, code, "probe", "no memory for the facts of this machine");
 	if (code != BV_OK)
-		return bv_fail_remedy(probe->err, BV_E_LAUNCHER, "probe", "install bvisor and its launcher together",
-				      "'%s' does not answer as a launcher does", probe->launcher.path);
+		return bv_fail_remedy(probe->err, BV_E_LAUNCHER, "probe",
+				      "install bvisor and its launcher together",
+				      "'%s' does not answer as a launcher does",
+				      probe->launcher.path);
 	for (size_t i = 0; i < found.facts.count; i++) {
 		for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
 			if (bv__fact_kind((enum bv_fact)fact) == BV_FACT_TRIED &&
@@ -280,7 +300,8 @@ static enum bv_code take_findings(struct probe *probe)
 	}
 	for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
 		if (probe->facts[fact].len == 0)
-			return bv_fail(probe->err, BV_E_LAUNCHER, "probe", "the launcher did not try '%s'",
+			return bv_fail(probe->err, BV_E_LAUNCHER, "probe",
+				       "the launcher did not try '%s'",
 				       bv__fact_name((enum bv_fact)fact));
 	}
 	return BV_OK;
@@ -289,8 +310,9 @@ static enum bv_code take_findings(struct probe *probe)
 /* Only what could not be better is remembered on disk; see the top of this file. */
 static bool has_every_layer(const struct probe *probe)
 {
-	static const enum bv_fact layers[] = {BV_FACT_NAMESPACES, BV_FACT_NETNS, BV_FACT_LANDLOCK,
-					      BV_FACT_SECCOMP_FILTER, BV_FACT_SECCOMP_NOTIFY, BV_FACT_NPROC};
+	static const enum bv_fact layers[] = {BV_FACT_NAMESPACES,     BV_FACT_NETNS,
+					      BV_FACT_LANDLOCK,       BV_FACT_SECCOMP_FILTER,
+					      BV_FACT_SECCOMP_NOTIFY, BV_FACT_NPROC};
 
 	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
 		if (!bv_str_is(probe->facts[layers[i]], "yes"))
@@ -319,7 +341,7 @@ static bool memory_directory(char *ret_path)
 	return true;
 }
 
-/* ---- remembered in this process -------------------------------------------------------------------- */
+/* ---- remembered in this process -------------------------------------------------------------- */
 
 static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bv_probe_memory recent; /* facts_bytes 0: none */
@@ -378,7 +400,7 @@ static enum bv_code find_findings(struct probe *probe)
 	return BV_OK;
 }
 
-/* ---- the snapshot ------------------------------------------------------------------------------------ */
+/* ---- the snapshot ---------------------------------------------------------------------------- */
 
 static struct bv_budget_availability budget(enum bv_enforcement enforcement, uint64_t available,
 					    uint32_t evidence, const char *mechanism)
@@ -391,7 +413,8 @@ static struct bv_budget_availability budget(enum bv_enforcement enforcement, uin
 	};
 }
 
-static void make_budgets(const struct bv_profile_snapshot *snapshot, struct bv_budget_profile *budgets)
+static void make_budgets(const struct bv_profile_snapshot *snapshot,
+			 struct bv_budget_profile *budgets)
 {
 	const uint32_t usage = 1u << BV_CLAIM_RESOURCE_USAGE;
 	const uint64_t longest = INT64_MAX / 1000; /* a timer counts nanoseconds in 63 bits */
@@ -399,17 +422,20 @@ static void make_budgets(const struct bv_profile_snapshot *snapshot, struct bv_b
 	const bool root = bv__fact_number(snapshot, BV_FACT_UID) == 0;
 
 	budgets->wall_micros = budget(BV_ENFORCED, longest, usage, "linux:monotonic_timer");
-	budgets->cpu_micros = budget(BV_UNSUPPORTED, longest, usage, "linux:rusage_observed_not_capped");
+	budgets->cpu_micros = budget(BV_UNSUPPORTED, longest, usage,
+				     "linux:rusage_observed_not_capped");
 	budgets->resident_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
 	/* A user id of the workload's own, or a user namespace of its own: nobody else counts in. */
 	if (root)
-		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0, "linux:rlimit_nproc_private_user");
+		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0,
+						"linux:rlimit_nproc_private_user");
 	else if (bv__fact_holds(snapshot, BV_FACT_NPROC))
-		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0, "linux:rlimit_nproc_user_namespace");
+		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0,
+						"linux:rlimit_nproc_user_namespace");
 	else
 		budgets->process_count = budget(BV_UNSUPPORTED, pids, 0, "linux:none");
-	budgets->handle_count = budget(BV_MEDIATED, bv__fact_number(snapshot, BV_FACT_NOFILE_HARD), 0,
-				       "linux:rlimit_nofile_per_process");
+	budgets->handle_count = budget(BV_MEDIATED, bv__fact_number(snapshot, BV_FACT_NOFILE_HARD),
+				       0, "linux:rlimit_nofile_per_process");
 	budgets->storage_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
 	/* Every plan this backend admits denies the network, so what passes is 0 under any limit. */
 	budgets->network_bytes = budget(BV_ENFORCED, INT64_MAX, usage, "linux:no_network");
@@ -423,21 +449,25 @@ static enum bv_code make_snapshot(struct probe *probe, struct bv_profile_snapsho
 	bv_digest_hex(&probe->memory.launcher, hex);
 	probe->facts[BV_FACT_LAUNCHER] = bv_arena_copy(probe->arena, bv_str_from(hex));
 	if (pairs == NULL)
-		return bv_fail(probe->err, BV_E_MEMORY, "probe", "no memory for the facts of this machine");
+		return bv_fail(probe->err, BV_E_MEMORY, "probe",
+			       "no memory for the facts of this machine");
 	for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
 		if (probe->facts[fact].data == NULL)
-			return bv_fail(probe->err, BV_E_MEMORY, "probe", "no memory for the facts of this machine");
-		pairs[fact] = (struct bv_text_pair){bv_str_from(bv__fact_name((enum bv_fact)fact)), probe->facts[fact]};
+			return bv_fail(probe->err, BV_E_MEMORY, "probe",
+				       "no memory for the facts of this machine");
+		pairs[fact] = (struct bv_text_pair){bv_str_from(bv__fact_name((enum bv_fact)fact)),
+						    probe->facts[fact]};
 		bv_assert(fact == 0 || bv_str_compare(pairs[fact - 1].key, pairs[fact].key) < 0);
 	}
-	*ret_snapshot = (struct bv_profile_snapshot){
-		.backend = BV_STR("linux"), .probed = {.items = pairs, .count = BV_FACT_COUNT}};
+	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("linux"),
+						     .probed = {.items = pairs,
+								.count = BV_FACT_COUNT}};
 	make_budgets(ret_snapshot, &ret_snapshot->budget);
 	return BV_OK;
 }
 
-enum bv_code bv__linux_probe(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
-			     struct bv_error *err)
+enum bv_code bv__linux_probe(void *self, struct bv_arena *arena,
+			     struct bv_profile_snapshot *ret_snapshot, struct bv_error *err)
 {
 	struct probe probe = {.arena = arena, .err = err};
 	enum bv_code code = bv__launcher_open(&probe.launcher, err);

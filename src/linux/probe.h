@@ -8,8 +8,8 @@
 #include "contract/backend.h"
 
 /* The probe of struct bv_backend. */
-enum bv_code bv__linux_probe(void *self, struct bv_arena *arena, struct bv_profile_snapshot *ret_snapshot,
-			     struct bv_error *err);
+enum bv_code bv__linux_probe(void *self, struct bv_arena *arena,
+			     struct bv_profile_snapshot *ret_snapshot, struct bv_error *err);
 
 /*
  * What the launcher found when it tried, remembered under `key`: whatever the findings could depend
@@ -23,7 +23,8 @@ struct bv_probe_memory {
 	size_t facts_bytes;
 };
 
-bool bv__probe_recall(const char *directory, const struct bv_digest *key, struct bv_probe_memory *ret_memory);
+bool bv__probe_recall(const char *directory, const struct bv_digest *key,
+		      struct bv_probe_memory *ret_memory);
 void bv__probe_remember(const char *directory, const struct bv_probe_memory *memory);
 
 #endif

@@ -85,7 +85,8 @@ static bool read_file(int fd, const struct bv_digest *key, struct bv_probe_memor
 	if (got <= (ssize_t)sizeof(header) || seen.st_size != got)
 		return false;
 	memcpy(&header, data, sizeof(header));
-	if (memcmp(header.magic, magic, sizeof(magic)) != 0 || memcmp(header.key, key->bytes, 32) != 0)
+	if (memcmp(header.magic, magic, sizeof(magic)) != 0 ||
+	    memcmp(header.key, key->bytes, 32) != 0)
 		return false;
 	ret_memory->facts_bytes = (size_t)got - sizeof(header);
 	memcpy(ret_memory->facts, data + sizeof(header), ret_memory->facts_bytes);
@@ -95,7 +96,8 @@ static bool read_file(int fd, const struct bv_digest *key, struct bv_probe_memor
 	return memcmp(header.digest, digest, 32) == 0;
 }
 
-bool bv__probe_recall(const char *directory, const struct bv_digest *key, struct bv_probe_memory *ret_memory)
+bool bv__probe_recall(const char *directory, const struct bv_digest *key,
+		      struct bv_probe_memory *ret_memory)
 {
 	char name[NAME_SIZE];
 	int dir = open_directory(directory, false);
@@ -142,7 +144,8 @@ void bv__probe_remember(const char *directory, const struct bv_probe_memory *mem
 	fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0) {
 		/* Nothing is lost but time when this fails: the next process tries again. */
-		if (write(fd, data, size_bytes) != (ssize_t)size_bytes || renameat(dir, fresh, dir, name) != 0)
+		if (write(fd, data, size_bytes) != (ssize_t)size_bytes ||
+		    renameat(dir, fresh, dir, name) != 0)
 			(void)unlinkat(dir, fresh, 0);
 		close(fd);
 	}

@@ -13,9 +13,8 @@
 
 #define CLAIM(name) (1u << BV_CLAIM_##name)
 
-
-static void cell(struct bv_profile *profile, enum bv_requirement_kind kind, enum bv_enforcement enforcement,
-		 const char *primitive, uint32_t evidence)
+static void cell(struct bv_profile *profile, enum bv_requirement_kind kind,
+		 enum bv_enforcement enforcement, const char *primitive, uint32_t evidence)
 {
 	profile->ceiling[kind] = (struct bv_verdict){enforcement, evidence};
 	profile->primitive[kind] = primitive;
@@ -23,7 +22,8 @@ static void cell(struct bv_profile *profile, enum bv_requirement_kind kind, enum
 	profile->remedy[kind] = "";
 }
 
-static void why(struct bv_profile *profile, enum bv_requirement_kind kind, const char *reason, const char *remedy)
+static void why(struct bv_profile *profile, enum bv_requirement_kind kind, const char *reason,
+		const char *remedy)
 {
 	profile->reason[kind] = reason;
 	profile->remedy[kind] = remedy;
@@ -36,7 +36,7 @@ static void absent(struct bv_profile *profile, enum bv_requirement_kind kind, co
 	why(profile, kind, reason, remedy);
 }
 
-/* ---- why there are no namespaces ------------------------------------------------------------------ */
+/* ---- why there are no namespaces ------------------------------------------------------------- */
 
 struct excuse {
 	const char *reason, *remedy;
@@ -45,33 +45,41 @@ struct excuse {
 static struct excuse no_namespaces(const struct bv_profile_snapshot *snapshot,
 				   const struct bv_execution_options *execution)
 {
-	if (execution != NULL && execution->has_without && (execution->without & 1u << BV_LAYER_NAMESPACES) != 0)
-		return (struct excuse){"namespaces are left out on request", "drop 'without namespaces'"};
+	if (execution != NULL && execution->has_without &&
+	    (execution->without & 1u << BV_LAYER_NAMESPACES) != 0)
+		return (struct excuse){"namespaces are left out on request",
+				       "drop 'without namespaces'"};
 	if (bv__fact_number(snapshot, BV_FACT_APPARMOR_USERNS) != 0)
-		return (struct excuse){"AppArmor forbids user namespaces to programs without a profile of their own",
-				       "install an AppArmor profile with 'userns,' for the launcher, or set "
-				       "kernel.apparmor_restrict_unprivileged_userns=0"};
+		return (struct excuse){
+			"AppArmor forbids user namespaces to programs without a profile of their own",
+			"install an AppArmor profile with 'userns,' for the launcher, or set "
+			"kernel.apparmor_restrict_unprivileged_userns=0"};
 	if (bv_str_is(bv__fact_text(snapshot, BV_FACT_MAX_USERNS), "0"))
-		return (struct excuse){"user namespaces are switched off (user.max_user_namespaces is 0)",
-				       "set user.max_user_namespaces to a number above 0"};
+		return (struct excuse){
+			"user namespaces are switched off (user.max_user_namespaces is 0)",
+			"set user.max_user_namespaces to a number above 0"};
 	if (bv_str_is(bv__fact_text(snapshot, BV_FACT_UNPRIVILEGED_USERNS), "0"))
-		return (struct excuse){"user namespaces are for root alone (kernel.unprivileged_userns_clone is 0)",
-				       "set kernel.unprivileged_userns_clone=1, or run as root"};
+		return (struct excuse){
+			"user namespaces are for root alone (kernel.unprivileged_userns_clone is 0)",
+			"set kernel.unprivileged_userns_clone=1, or run as root"};
 	if (!bv_str_is(bv__fact_text(snapshot, BV_FACT_OUTER_SECCOMP), "0"))
-		return (struct excuse){"an outer sandbox's system call filter forbids user namespaces",
-				       "let the outer sandbox allow clone and unshare with CLONE_NEWUSER, and mounts in them"};
-	return (struct excuse){"user namespaces cannot be used here; the fact 'namespaces' says where it fails",
-			       "use a kernel with CONFIG_USER_NS and allow user namespaces to this user"};
+		return (struct excuse){
+			"an outer sandbox's system call filter forbids user namespaces",
+			"let the outer sandbox allow clone and unshare with CLONE_NEWUSER, and mounts in them"};
+	return (struct excuse){
+		"user namespaces cannot be used here; the fact 'namespaces' says where it fails",
+		"use a kernel with CONFIG_USER_NS and allow user namespaces to this user"};
 }
 
-/* ---- the same in both worlds ------------------------------------------------------------------------ */
+/* ---- the same in both worlds ----------------------------------------------------------------- */
 
 static void common_cells(const struct bv_layers *layers, struct bv_profile *profile)
 {
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
 	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
-	cell(profile, BV_KIND_LAUNCH, BV_ENFORCED, "launcher", CLAIM(TERMINAL_OUTCOME) | CLAIM(RESOURCE_USAGE));
+	cell(profile, BV_KIND_LAUNCH, BV_ENFORCED, "launcher",
+	     CLAIM(TERMINAL_OUTCOME) | CLAIM(RESOURCE_USAGE));
 	cell(profile, BV_KIND_CAPTURE, BV_ENFORCED, "relay_pipe", CLAIM(CAPTURED_STREAMS));
 	cell(profile, BV_KIND_ENVIRONMENT, BV_ENFORCED, "explicit_env", 0);
 	cell(profile, BV_KIND_FDS_NONE, BV_ENFORCED, "close_range", attested);
@@ -88,17 +96,18 @@ static void common_cells(const struct bv_layers *layers, struct bv_profile *prof
 	       "grant a directory for the outputs and look there afterwards");
 }
 
-/* ---- with namespaces ---------------------------------------------------------------------------------- */
+/* ---- with namespaces ------------------------------------------------------------------------- */
 
 static void namespace_cells(const struct bv_layers *layers, struct bv_profile *profile)
 {
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
 	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
-	cell(profile, BV_KIND_FILESYSTEM, BV_ENFORCED, layers->landlock ? "private_root+landlock" : "private_root",
-	     attested);
+	cell(profile, BV_KIND_FILESYSTEM, BV_ENFORCED,
+	     layers->landlock ? "private_root+landlock" : "private_root", attested);
 	if (layers->netns)
-		cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "empty_netns+seccomp", denied | attested);
+		cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "empty_netns+seccomp",
+		     denied | attested);
 	else
 		cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "seccomp_no_sockets", denied);
 	cell(profile, BV_KIND_SPAWN_DESCENDANTS, BV_ENFORCED, "pid_namespace", attested);
@@ -107,21 +116,24 @@ static void namespace_cells(const struct bv_layers *layers, struct bv_profile *p
 	cell(profile, BV_KIND_EXPOSE_PATH, BV_ENFORCED, "bind_mount", attested);
 }
 
-/* ---- without ------------------------------------------------------------------------------------------- */
+/* ---- without --------------------------------------------------------------------------------- */
 
-static void filesystem_without(const struct bv_layers *layers, const struct bv_execution_options *execution,
+static void filesystem_without(const struct bv_layers *layers,
+			       const struct bv_execution_options *execution,
 			       const struct excuse *excuse, struct bv_profile *profile)
 {
 	if (layers->landlock_abi < 3) {
 		absent(profile, BV_KIND_FILESYSTEM,
-		       layers->landlock_abi == 0 ? "there are neither namespaces nor Landlock"
-						 : "there are no namespaces, and Landlock before ABI 3 lets files be cut short",
+		       layers->landlock_abi == 0
+			       ? "there are neither namespaces nor Landlock"
+			       : "there are no namespaces, and Landlock before ABI 3 lets files be cut short",
 		       excuse->remedy);
 		return;
 	}
 	/* Landlock only ever adds rights: what lies below a granted root cannot be taken out again. */
 	if (execution != NULL && execution->has_deny && execution->deny.count > 0) {
-		absent(profile, BV_KIND_FILESYSTEM, "without namespaces a path below a granted root cannot be denied",
+		absent(profile, BV_KIND_FILESYSTEM,
+		       "without namespaces a path below a granted root cannot be denied",
 		       "grant the paths beside it one by one, or allow namespaces");
 		return;
 	}
@@ -144,7 +156,8 @@ static void bare_cells(const struct bv_layers *layers, const struct bv_execution
 	    "without a PID namespace descendants are hunted down one by one after the main process ended",
 	    excuse->remedy);
 	cell(profile, BV_KIND_KILL, BV_MEDIATED, "subreaper", 0);
-	why(profile, BV_KIND_KILL, "without a PID namespace a kill is repeated until nothing is left, not one act",
+	why(profile, BV_KIND_KILL,
+	    "without a PID namespace a kill is repeated until nothing is left, not one act",
 	    excuse->remedy);
 	/* Both are mounts and nothing else: what stands in their way is what stands in the namespaces'. */
 	absent(profile, BV_KIND_TEMP_ROOT, excuse->reason, excuse->remedy);
@@ -185,11 +198,14 @@ struct bv_verdict bv__linux_classify(void *self, const struct bv_requirement *re
 
 		/* A mount is readable or not there; only Landlock can take reading away. */
 		if (bv_str_is(bv_str_from(profile->primitive[BV_KIND_FILESYSTEM]), "private_root") &&
-		    (access == BV_FS_WRITE || access == BV_FS_EXECUTE) && verdict.enforcement == BV_ENFORCED)
+		    (access == BV_FS_WRITE || access == BV_FS_EXECUTE) &&
+		    verdict.enforcement == BV_ENFORCED)
 			verdict.enforcement = BV_MEDIATED;
 	}
-	if (requirement->tag == BV_REQ_HOST_CONTROL && requirement->u.control.tag == BV_CONTROL_KILL &&
-	    requirement->u.control.u.kill.guarantee == BV_KILL_ATOMIC && verdict.enforcement != BV_ENFORCED)
+	if (requirement->tag == BV_REQ_HOST_CONTROL &&
+	    requirement->u.control.tag == BV_CONTROL_KILL &&
+	    requirement->u.control.u.kill.guarantee == BV_KILL_ATOMIC &&
+	    verdict.enforcement != BV_ENFORCED)
 		return unsupported;
 	return verdict;
 }

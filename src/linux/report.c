@@ -46,26 +46,30 @@ static struct bv_str format(struct reporting *reporting, const char *text, ...)
 	return result.data != NULL ? result : BV_STR("");
 }
 
-/* ---- why it never ran ---------------------------------------------------------------------------------- */
+/* ---- why it never ran ------------------------------------------------------------------------ */
 
-static void set_failure(struct reporting *reporting, enum bv_outcome outcome, const char *step, int sys_errno,
-			struct bv_str message)
+static void set_failure(struct reporting *reporting, enum bv_outcome outcome, const char *step,
+			int sys_errno, struct bv_str message)
 {
 	reporting->body->outcome = outcome;
 	reporting->body->has_exec_failure = true;
-	reporting->body->exec_failure = (struct bv_exec_failure){bv_str_from(step), sys_errno, message};
+	reporting->body->exec_failure = (struct bv_exec_failure){bv_str_from(step), sys_errno,
+								 message};
 }
 
 static void report_exec_errno(struct reporting *reporting, int sys_errno)
 {
 	const struct bv_lowered *lowered = &reporting->run->lowered;
-	struct bv_str message = format(reporting, "cannot execute '%.*s': %s", (int)lowered->exe.len, lowered->exe.data,
+	struct bv_str message = format(reporting, "cannot execute '%.*s': %s",
+				       (int)lowered->exe.len, lowered->exe.data,
 				       strerror(sys_errno));
 
 	/* The kernel says "no such file" of the program when it is the interpreter that is missing. */
 	if (sys_errno == ENOENT && lowered->missing_interpreter.len > 0)
-		message = format(reporting, "cannot execute '%.*s': its interpreter '%.*s' does not exist",
-				 (int)lowered->exe.len, lowered->exe.data, (int)lowered->missing_interpreter.len,
+		message = format(reporting,
+				 "cannot execute '%.*s': its interpreter '%.*s' does not exist",
+				 (int)lowered->exe.len, lowered->exe.data,
+				 (int)lowered->missing_interpreter.len,
 				 lowered->missing_interpreter.data);
 	set_failure(reporting, BV_OUTCOME_FAILED, "exec", sys_errno, message);
 }
@@ -115,18 +119,20 @@ static void report_fault(struct reporting *reporting)
 		reporting->body->outcome = BV_OUTCOME_KILLED;
 		return;
 	}
-	message = format(reporting, "cannot %s%s%.*s%s: %s", bv__step_text(run->fault.step), subject.len ? " '" : "",
-			 (int)subject.len, subject.data, subject.len ? "'" : "",
+	message = format(reporting, "cannot %s%s%.*s%s: %s", bv__step_text(run->fault.step),
+			 subject.len ? " '" : "", (int)subject.len, subject.data,
+			 subject.len ? "'" : "",
 			 sys_errno == ESTALE ? "it changed since the plan was made"
 			 : sys_errno != 0    ? strerror(sys_errno)
 					     : "it ended without saying why");
 	set_failure(reporting,
-		    sys_errno == 0 || sys_errno == ENOMEM || sys_errno == EAGAIN ? BV_OUTCOME_SUPERVISOR_FAULT
-										 : BV_OUTCOME_UNSUPPORTED,
+		    sys_errno == 0 || sys_errno == ENOMEM || sys_errno == EAGAIN
+			    ? BV_OUTCOME_SUPERVISOR_FAULT
+			    : BV_OUTCOME_UNSUPPORTED,
 		    bv__step_name(run->fault.step), sys_errno, message);
 }
 
-/* ---- how it ended ----------------------------------------------------------------------------------------- */
+/* ---- how it ended ---------------------------------------------------------------------------- */
 
 static void report_exit(struct reporting *reporting)
 {
@@ -136,7 +142,8 @@ static void report_exit(struct reporting *reporting)
 
 	body->has_exit = true;
 	if (WIFEXITED(status)) {
-		body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE, .u.code = WEXITSTATUS(status)};
+		body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE,
+						     .u.code = WEXITSTATUS(status)};
 		body->outcome = WEXITSTATUS(status) == 0 ? BV_OUTCOME_COMPLETED : BV_OUTCOME_FAILED;
 		return;
 	}
@@ -163,12 +170,14 @@ static void report_outcome(struct reporting *reporting)
 		reporting->body->outcome = BV_OUTCOME_SUPERVISOR_FAULT;
 		/* Once it was released it may have run, and what ran is not made unhappened. */
 		if (!run->transcript.released)
-			set_failure(reporting, BV_OUTCOME_SUPERVISOR_FAULT, run->broken.where, run->broken.sys_errno,
+			set_failure(reporting, BV_OUTCOME_SUPERVISOR_FAULT, run->broken.where,
+				    run->broken.sys_errno,
 				    format(reporting, "%s", run->broken.message));
 	} else if (run->has_refusal) {
 		set_failure(reporting, BV_OUTCOME_UNSUPPORTED, "plan", 0,
 			    format(reporting, "the launcher refused the plan (%s): %s",
-				   bv__launcher_refusal_name(run->refusal.reason), run->refusal.detail));
+				   bv__launcher_refusal_name(run->refusal.reason),
+				   run->refusal.detail));
 	} else if (run->has_fault) {
 		report_fault(reporting);
 	} else {
@@ -210,7 +219,8 @@ static void report_budgets(struct reporting *reporting)
 	const struct bv_backend_run *run = reporting->run;
 	const struct bv_admitted_budgets *admitted = &run->plan->budgets;
 	struct bv_budget_witnesses *witnesses = &reporting->body->budget;
-	struct bv_measurement measured = {.usage = run->exit.wall_ns / 1000, .mechanism = BV_STR("linux:monotonic_clock")};
+	struct bv_measurement measured = {.usage = run->exit.wall_ns / 1000,
+					  .mechanism = BV_STR("linux:monotonic_clock")};
 
 	bv_budget_witness_none(admitted, witnesses);
 	if (!run->has_exit)
@@ -225,11 +235,12 @@ static void report_budgets(struct reporting *reporting)
 	bv_budget_witness(admitted, BV_DIMENSION_NETWORK, &measured, witnesses);
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------ */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 static void put_stream(struct reporting *reporting, const char *name, const struct bv_stream *stream)
 {
-	struct bv_stream_record *record = &reporting->body->streams.items[reporting->body->streams.count++];
+	struct bv_stream_record *record = &reporting->body->streams
+						   .items[reporting->body->streams.count++];
 
 	*record = (struct bv_stream_record){
 		.name = bv_str_from(name),
@@ -257,18 +268,21 @@ static void report_streams(struct reporting *reporting)
 	if (run->lowered.captures_stdout) {
 		put_stream(reporting, "stdout", &run->streams[0]);
 		body->captured.has_stdout_ref = true;
-		body->captured.stdout_ref = format(reporting, "inline:%zub", run->streams[0].kept_bytes);
+		body->captured.stdout_ref = format(reporting, "inline:%zub",
+						   run->streams[0].kept_bytes);
 	}
 	/* On a terminal both are one stream, and it is called stdout. */
 	if (run->lowered.captures_stderr && !run->lowered.terminal) {
 		put_stream(reporting, "stderr", &run->streams[1]);
 		body->captured.has_stderr_ref = true;
-		body->captured.stderr_ref = format(reporting, "inline:%zub", run->streams[1].kept_bytes);
+		body->captured.stderr_ref = format(reporting, "inline:%zub",
+						   run->streams[1].kept_bytes);
 	}
 	if (run->lowered.captures_stdin) {
 		struct bv_stream_record *record = &body->streams.items[body->streams.count++];
 
-		*record = (struct bv_stream_record){.name = BV_STR("stdin"), .total_bytes = run->input_bytes,
+		*record = (struct bv_stream_record){.name = BV_STR("stdin"),
+						    .total_bytes = run->input_bytes,
 						    .complete = true};
 		bv_hash_final(&run->input_hash, &record->content_hash);
 		bv_hash_bytes("", 0, &record->kept_hash);
@@ -276,7 +290,7 @@ static void report_streams(struct reporting *reporting)
 	body->has_streams = body->streams.count != 0;
 }
 
-/* ---- requirements and what they refused ------------------------------------------------------------------------ */
+/* ---- requirements and what they refused ------------------------------------------------------ */
 
 static void report_requirements(struct reporting *reporting)
 {
@@ -287,7 +301,8 @@ static void report_requirements(struct reporting *reporting)
 	/* A requirement was held only if there was something to hold it against. */
 	if (!reporting->run->has_exec)
 		return;
-	body->findings.items = bv_arena_array(reporting->arena, admitted->count, sizeof(*body->findings.items));
+	body->findings.items = bv_arena_array(reporting->arena, admitted->count,
+					      sizeof(*body->findings.items));
 	if (body->findings.items == NULL) {
 		reporting->full = true;
 		return;
@@ -295,11 +310,13 @@ static void report_requirements(struct reporting *reporting)
 	for (size_t i = 0; i < admitted->count; i++)
 		body->findings.items[body->findings.count++] = (struct bv_boundary_finding){
 			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement, admitted->items[i].enforcement},
+			.u.admitted = {admitted->items[i].requirement,
+				       admitted->items[i].enforcement},
 		};
 }
 
-static const struct bv_requirement *find_requirement(const struct bv_boundary_plan *plan, enum bv_seccomp_origin origin)
+static const struct bv_requirement *find_requirement(const struct bv_boundary_plan *plan,
+						     enum bv_seccomp_origin origin)
 {
 	const struct bv_requirement *launch = NULL;
 
@@ -308,9 +325,11 @@ static const struct bv_requirement *find_requirement(const struct bv_boundary_pl
 		const enum bv_requirement_kind kind = bv_kind_of(requirement);
 
 		if (origin == BV_SECCOMP_SPAWN &&
-		    (kind == BV_KIND_SPAWN_DENY || kind == BV_KIND_SPAWN_THREADS || kind == BV_KIND_SPAWN_DESCENDANTS))
+		    (kind == BV_KIND_SPAWN_DENY || kind == BV_KIND_SPAWN_THREADS ||
+		     kind == BV_KIND_SPAWN_DESCENDANTS))
 			return requirement;
-		if (origin == BV_SECCOMP_NETWORK && (kind == BV_KIND_NETWORK_DENY_ALL || kind == BV_KIND_NETWORK_ALLOW_LIST))
+		if (origin == BV_SECCOMP_NETWORK &&
+		    (kind == BV_KIND_NETWORK_DENY_ALL || kind == BV_KIND_NETWORK_ALLOW_LIST))
 			return requirement;
 		if (kind == BV_KIND_LAUNCH)
 			launch = requirement;
@@ -325,7 +344,8 @@ static void report_denied(struct reporting *reporting)
 	struct bv_report_body *body = reporting->body;
 	const struct bv_launch_seccomp *filter = &run->lowered.body.work.seccomp;
 
-	body->denied.items = bv_arena_array(reporting->arena, run->denied_count, sizeof(*body->denied.items));
+	body->denied.items = bv_arena_array(reporting->arena, run->denied_count,
+					    sizeof(*body->denied.items));
 	if (body->denied.items == NULL) {
 		reporting->full = true;
 		return;
@@ -340,17 +360,21 @@ static void report_denied(struct reporting *reporting)
 		for (int a = 0; a < 6; a++)
 			call.args[a] = denied->args[a];
 		verdict = bv_seccomp_judge(filter, &call);
-		requirement = find_requirement(run->plan, verdict.allowed ? BV_SECCOMP_UNKNOWN : verdict.origin);
+		requirement = find_requirement(run->plan, verdict.allowed ? BV_SECCOMP_UNKNOWN
+									  : verdict.origin);
 		if (requirement == NULL)
 			continue;
 		why = bv_seccomp_why(filter, &call);
 		body->denied.items[body->denied.count++] = (struct bv_denied_attempt){
 			.requirement = *requirement,
-			.detail = format(reporting, "%s (%s %u)%s%s, first with 0x%llx, 0x%llx, 0x%llx",
+			.detail = format(reporting,
+					 "%s (%s %u)%s%s, first with 0x%llx, 0x%llx, 0x%llx",
 					 bv_syscall_name(denied->arch, denied->number),
-					 bv_syscall_abi(denied->arch, denied->number), denied->number,
-					 why[0] != '\0' ? ": " : "", why, (unsigned long long)denied->args[0],
-					 (unsigned long long)denied->args[1], (unsigned long long)denied->args[2]),
+					 bv_syscall_abi(denied->arch, denied->number),
+					 denied->number, why[0] != '\0' ? ": " : "", why,
+					 (unsigned long long)denied->args[0],
+					 (unsigned long long)denied->args[1],
+					 (unsigned long long)denied->args[2]),
 			.has_count = true,
 			.count = denied->count,
 			.has_source = true,
@@ -359,14 +383,17 @@ static void report_denied(struct reporting *reporting)
 	}
 }
 
-/* ---- facts ------------------------------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
-static void put_fact(struct reporting *reporting, const char *kind, enum bv_fact_source source, struct bv_str detail)
+static void put_fact(struct reporting *reporting, const char *kind, enum bv_fact_source source,
+		     struct bv_str detail)
 {
 	struct bv_observed_fact_list *facts = &reporting->body->observed;
 
-	facts->items[facts->count++] = (struct bv_observed_fact){
-		.kind = bv_str_from(kind), .detail = detail, .has_source = true, .source = source};
+	facts->items[facts->count++] = (struct bv_observed_fact){.kind = bv_str_from(kind),
+								 .detail = detail,
+								 .has_source = true,
+								 .source = source};
 }
 
 static void put_filter_fact(struct reporting *reporting)
@@ -392,7 +419,8 @@ static void report_facts(struct reporting *reporting)
 	struct bv_observed_fact_list *facts = &reporting->body->observed;
 	const struct bv_str launcher = bv__fact_text(&run->plan->profile, BV_FACT_LAUNCHER);
 
-	facts->items = bv_arena_array(reporting->arena, lowered->count + OWN_FACTS_MAX, sizeof(*facts->items));
+	facts->items = bv_arena_array(reporting->arena, lowered->count + OWN_FACTS_MAX,
+				      sizeof(*facts->items));
 	if (facts->items == NULL) {
 		reporting->full = true;
 		return;
@@ -410,13 +438,16 @@ static void report_facts(struct reporting *reporting)
 			 format(reporting, "%s", bv__launcher_state_name(run->transcript.state)));
 	if (run->has_exec)
 		put_fact(reporting, "workload_launched", BV_SOURCE_LAUNCHER,
-			 format(reporting, "%.*s", (int)run->lowered.exe.len, run->lowered.exe.data));
+			 format(reporting, "%.*s", (int)run->lowered.exe.len,
+				run->lowered.exe.data));
 	if (run->broken.message[0] != '\0')
-		put_fact(reporting, "supervisor_fault", BV_SOURCE_HOST, format(reporting, "%s", run->broken.message));
+		put_fact(reporting, "supervisor_fault", BV_SOURCE_HOST,
+			 format(reporting, "%s", run->broken.message));
 	if (run->transcript.released && !run->has_exit && run->broken.message[0] != '\0')
 		put_fact(reporting, "workload_fate", BV_SOURCE_HOST,
-			 run->has_exec ? BV_STR("unknown: it was running when bvisor failed")
-				       : BV_STR("unknown: it may have been running when bvisor failed"));
+			 run->has_exec
+				 ? BV_STR("unknown: it was running when bvisor failed")
+				 : BV_STR("unknown: it may have been running when bvisor failed"));
 	if (!run->lowered.layers.attest)
 		put_fact(reporting, "attestation_unavailable", BV_SOURCE_HOST,
 			 BV_STR("this host may not look at processes of other users"));
@@ -432,8 +463,8 @@ static void report_attestations(struct reporting *reporting)
 	reporting->body->attestations = *attested;
 }
 
-enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
-			    struct bv_error *err)
+enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
+			    struct bv_report_body *ret_body, struct bv_error *err)
 {
 	struct bv_report_body body = {
 		.schema_version = BV_REPORT_SCHEMA_VERSION,

@@ -31,7 +31,8 @@ struct bv_str bv__absolute(struct bv_arena *arena, struct bv_str path)
 	if (getcwd(here, sizeof(here)) == NULL)
 		return (struct bv_str){NULL, 0};
 	errno = ENOMEM;
-	return bv_arena_format(arena, "%s/%.*s", strcmp(here, "/") == 0 ? "" : here, (int)path.len, path.data);
+	return bv_arena_format(arena, "%s/%.*s", strcmp(here, "/") == 0 ? "" : here, (int)path.len,
+			       path.data);
 }
 
 int bv__path_compare(struct bv_str a, struct bv_str b)
@@ -129,8 +130,10 @@ static int walk_links(struct bv_arena *arena, struct walk *walk, const struct bv
 		if ((size_t)got == sizeof(target))
 			return ENAMETOOLONG;
 		if (sink != NULL) {
-			struct bv_str where = bv_arena_copy(arena, (struct bv_str){walk->done, walk->done_len});
-			struct bv_str text = bv_arena_copy(arena, (struct bv_str){target, (size_t)got});
+			struct bv_str where = bv_arena_copy(arena, (struct bv_str){walk->done,
+										   walk->done_len});
+			struct bv_str text = bv_arena_copy(arena,
+							   (struct bv_str){target, (size_t)got});
 
 			if (where.data == NULL || text.data == NULL)
 				return ENOMEM;

@@ -28,7 +28,7 @@
 
 enum {
 	SECOND_NS = 1000000000,
-	SETUP_SECONDS = 60, /* a launcher that says nothing for so long will never say anything */
+	SETUP_SECONDS = 60,   /* a launcher that says nothing for so long will never say anything */
 	STEP_BYTES = 1 << 20, /* of one stream in one step */
 	EVENTS_MAX = 8,
 	PACKETS_MAX = 8, /* of the launcher, read in one call */
@@ -56,7 +56,7 @@ static void unwatch(struct bv_backend_run *run, int fd)
 	(void)epoll_ctl(run->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
 }
 
-/* ---- what goes wrong on our side ------------------------------------------------------------------- */
+/* ---- what goes wrong on our side ------------------------------------------------------------- */
 
 static void command(struct bv_backend_run *run, enum bv_command_type type, int argument)
 {
@@ -85,7 +85,7 @@ static void break_off(struct bv_backend_run *run, const struct bv_error *why)
 	kill_tree(run);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------ */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void take_installed(struct bv_backend_run *run, const struct bv_record_installed *installed)
 {
@@ -200,7 +200,8 @@ static void read_control(struct bv_backend_run *run)
 	while (run->control_fd >= 0 && count == PACKETS_MAX) {
 		for (int i = 0; i < PACKETS_MAX; i++) {
 			parts[i] = (struct iovec){packets[i], sizeof(packets[i])};
-			messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+			messages[i] = (struct mmsghdr){
+				.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
 		}
 		count = recvmmsg(run->control_fd, messages, PACKETS_MAX, MSG_DONTWAIT, NULL);
 		if (count < 0 && errno == EINTR) {
@@ -219,11 +220,12 @@ static void read_control(struct bv_backend_run *run)
 	}
 }
 
-/* ---- the launcher's end, timers ---------------------------------------------------------------------------- */
+/* ---- the launcher's end, timers -------------------------------------------------------------- */
 
 static void reap_launcher(struct bv_backend_run *run)
 {
-	const pid_t got = bv_sys_wait4(run->launcher_pid, &run->launcher_status, __WALL | WNOHANG, NULL);
+	const pid_t got = bv_sys_wait4(run->launcher_pid, &run->launcher_status, __WALL | WNOHANG,
+				       NULL);
 	struct bv_error err;
 
 	if (got == 0)
@@ -261,7 +263,8 @@ static void on_deadlines(struct bv_backend_run *run)
 
 	if (run->setup_deadline != 0 && now >= run->setup_deadline) {
 		run->setup_deadline = 0;
-		bv_fail(&err, BV_E_LAUNCHER, "launcher", "the launcher took longer than %d s to start the program",
+		bv_fail(&err, BV_E_LAUNCHER, "launcher",
+			"the launcher took longer than %d s to start the program",
 			(int)SETUP_SECONDS);
 		break_off(run, &err);
 	}
@@ -311,7 +314,7 @@ static void arm_timer(struct bv_backend_run *run, bool at_once)
 	(void)timerfd_settime(run->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* ---- streams ----------------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 /* Watches a stream exactly while something can be read from it and passed on. */
 static void rewatch(struct bv_backend_run *run, int number)
@@ -323,7 +326,8 @@ static void rewatch(struct bv_backend_run *run, int number)
 		return;
 	/* A stream that was closed has left the set by itself. */
 	if (stream->fd >= 0 && wanted)
-		run->watched[number] = watch(run, stream->fd, EPOLLIN, (uint32_t)(BV_WATCH_STREAM + number));
+		run->watched[number] = watch(run, stream->fd, EPOLLIN,
+					     (uint32_t)(BV_WATCH_STREAM + number));
 	else if (stream->fd >= 0)
 		unwatch(run, stream->fd);
 	run->watched[number] = wanted;
@@ -341,7 +345,7 @@ static bool pump(struct bv_backend_run *run, int number)
 	return more;
 }
 
-/* ---- the step ------------------------------------------------------------------------------------------------ */
+/* ---- the step -------------------------------------------------------------------------------- */
 
 int bv__run_fd(struct bv_backend_run *run)
 {
@@ -352,7 +356,8 @@ enum bv_code bv__run_watch(struct bv_backend_run *run, struct bv_error *err)
 {
 	run->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	run->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (run->epoll_fd < 0 || run->timer_fd < 0 || !watch(run, run->timer_fd, EPOLLIN, BV_WATCH_TIMER))
+	if (run->epoll_fd < 0 || run->timer_fd < 0 ||
+	    !watch(run, run->timer_fd, EPOLLIN, BV_WATCH_TIMER))
 		return bv__fail_errno(err, BV_E_SYSTEM, "launch", "the run cannot be watched");
 	if (run->launcher_pidfd < 0) {
 		/* Nothing was started: the first step ends it. */
@@ -397,7 +402,8 @@ static void on_event(struct bv_backend_run *run, uint32_t tag)
 	}
 }
 
-enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err)
+enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret_state,
+			  struct bv_error *err)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int count;
@@ -418,7 +424,8 @@ enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret
 		}
 	}
 	on_deadlines(run);
-	if (run->launcher_pidfd < 0 && bv__stream_done(&run->streams[0]) && bv__stream_done(&run->streams[1]))
+	if (run->launcher_pidfd < 0 && bv__stream_done(&run->streams[0]) &&
+	    bv__stream_done(&run->streams[1]))
 		run->state = BV_BACKEND_ENDED;
 	arm_timer(run, false);
 	*ret_state = run->state;
@@ -458,10 +465,12 @@ enum bv_code bv__run_kill(struct bv_backend_run *run, struct bv_error *err)
 
 const void *bv__run_output(struct bv_backend_run *run, int stream, size_t *ret_size_bytes)
 {
-	const bool captured = stream == 0 ? run->lowered.captures_stdout : run->lowered.captures_stderr;
+	const bool captured = stream == 0 ? run->lowered.captures_stdout
+					  : run->lowered.captures_stderr;
 
 	*ret_size_bytes = 0;
-	if (stream < 0 || stream >= BV_RUN_STREAMS || !captured || run->streams[stream].buffer == NULL)
+	if (stream < 0 || stream >= BV_RUN_STREAMS || !captured ||
+	    run->streams[stream].buffer == NULL)
 		return NULL;
 	*ret_size_bytes = run->streams[stream].kept_bytes;
 	return run->streams[stream].kept != NULL ? (const void *)run->streams[stream].kept : "";

@@ -19,7 +19,13 @@ enum {
 };
 
 /* What an epoll event is about; a stream's is BV_WATCH_STREAM + its number. */
-enum bv_watch { BV_WATCH_CONTROL, BV_WATCH_LAUNCHER, BV_WATCH_TIMER, BV_WATCH_INPUT, BV_WATCH_STREAM };
+enum bv_watch {
+	BV_WATCH_CONTROL,
+	BV_WATCH_LAUNCHER,
+	BV_WATCH_TIMER,
+	BV_WATCH_INPUT,
+	BV_WATCH_STREAM
+};
 
 struct bv_backend_run {
 	const struct bv_boundary_plan *plan;
@@ -31,10 +37,10 @@ struct bv_backend_run {
 
 	int epoll_fd;
 	int timer_fd;
-	int control_fd;      /* -1 once the launcher has closed it */
-	int launcher_pidfd;  /* -1 once it was reaped */
-	int input_fd;        /* write end of standard input, or the terminal; -1 */
-	int terminal_fd;     /* for its size; -1 */
+	int control_fd;     /* -1 once the launcher has closed it */
+	int launcher_pidfd; /* -1 once it was reaped */
+	int input_fd;       /* write end of standard input, or the terminal; -1 */
+	int terminal_fd;    /* for its size; -1 */
 	pid_t launcher_pid;
 	int launcher_status; /* as wait4(2) gives it */
 
@@ -69,12 +75,13 @@ struct bv_backend_run {
 
 /* start.c: lowers, builds the channels and starts the launcher.  The run is stepped afterwards. */
 enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
-			   const struct bv_backend_options *options, struct bv_backend_run **ret_run,
-			   struct bv_error *err);
+			   const struct bv_backend_options *options,
+			   struct bv_backend_run **ret_run, struct bv_error *err);
 
 /* run.c */
 enum bv_code bv__run_watch(struct bv_backend_run *run, struct bv_error *err);
-enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret_state, struct bv_error *err);
+enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret_state,
+			  struct bv_error *err);
 int bv__run_fd(struct bv_backend_run *run);
 void bv__run_resume(struct bv_backend_run *run);
 enum bv_code bv__run_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err);
@@ -86,11 +93,12 @@ void bv__run_free(struct bv_backend_run *run);
 enum bv_code bv__run_input(struct bv_backend_run *run, const void *data, size_t size_bytes,
 			   size_t *ret_taken_bytes, struct bv_error *err);
 bool bv__run_input_ready(struct bv_backend_run *run);
-enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns, struct bv_error *err);
+enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t columns,
+			    struct bv_error *err);
 
 /* report.c */
-enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena, struct bv_report_body *ret_body,
-			    struct bv_error *err);
+enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
+			    struct bv_report_body *ret_body, struct bv_error *err);
 
 uint64_t bv__now_ns(void);
 

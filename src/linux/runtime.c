@@ -59,7 +59,8 @@ bool bv__runtime_add(struct bv_grants *grants, enum bv_runtime_set set)
 
 		if (set < entries[i].from)
 			continue;
-		problem = bv__grants_add(grants, bv_str_from(entries[i].path), entries[i].rights, false, &seen);
+		problem = bv__grants_add(grants, bv_str_from(entries[i].path), entries[i].rights,
+					 false, &seen);
 		if (problem == ENOMEM)
 			return false;
 	}
@@ -72,7 +73,8 @@ bool bv__devices_add(struct bv_grants *grants, bool terminal)
 		const char *path;
 		bool terminal;
 	} nodes[] = {
-		{"/dev/full", false}, {"/dev/null", false}, {"/dev/tty", true}, {"/dev/urandom", false}, {"/dev/zero", false},
+		{"/dev/full", false},    {"/dev/null", false}, {"/dev/tty", true},
+		{"/dev/urandom", false}, {"/dev/zero", false},
 	};
 	static const struct {
 		const char *path, *target;
@@ -98,7 +100,8 @@ bool bv__devices_add(struct bv_grants *grants, bool terminal)
 			return false;
 		/* In a container without devices something else may stand there: then it is not shown. */
 		if (problem == 0 && S_ISCHR(seen.mode))
-			bv__grants_put(grants, &seen, bv_str_from(nodes[i].path), BV_RIGHT_READ | BV_RIGHT_WRITE, false);
+			bv__grants_put(grants, &seen, bv_str_from(nodes[i].path),
+				       BV_RIGHT_READ | BV_RIGHT_WRITE, false);
 	}
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		bv__grants_link(grants, bv_str_from(links[i].path), bv_str_from(links[i].target));

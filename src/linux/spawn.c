@@ -32,7 +32,8 @@ enum {
 	OVERFLOW_ID = 65534,
 };
 
-enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where, const char *what)
+enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where,
+			    const char *what)
 {
 	const int saved = errno;
 
@@ -42,7 +43,7 @@ enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char 
 	return code;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* The directory of `file` with the launcher's name behind it; false when it does not fit. */
 static bool beside(const char *file, size_t file_len, char *ret_path)
@@ -73,8 +74,8 @@ static int open_beside_library(char *ret_path)
 #if defined(__GLIBC__) && defined(__PIC__)
 	Dl_info info;
 
-	if (dladdr((const void *)(uintptr_t)bv__launcher_open, &info) != 0 && info.dli_fname != NULL &&
-	    beside(info.dli_fname, strlen(info.dli_fname), ret_path))
+	if (dladdr((const void *)(uintptr_t)bv__launcher_open, &info) != 0 &&
+	    info.dli_fname != NULL && beside(info.dli_fname, strlen(info.dli_fname), ret_path))
 		return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 #endif
 	(void)ret_path;
@@ -111,7 +112,8 @@ static bool is_outside_owner(uid_t uid)
 		return false;
 	got = read(fd, map, sizeof(map) - 1);
 	close(fd);
-	return got > 0 && (got != (ssize_t)sizeof(all) - 1 || memcmp(map, all, sizeof(all) - 1) != 0);
+	return got > 0 &&
+	       (got != (ssize_t)sizeof(all) - 1 || memcmp(map, all, sizeof(all) - 1) != 0);
 }
 
 /* Whoever may write the file decides what every boundary is. */
@@ -120,11 +122,14 @@ static enum bv_code check_owner(const struct bv_launcher_file *file, struct bv_e
 	const uid_t owner = file->seen.st_uid;
 
 	if (!S_ISREG(file->seen.st_mode))
-		return bv_fail(err, BV_E_LAUNCHER, "launcher", "the launcher '%s' is not a regular file", file->path);
-	if ((owner != 0 && owner != geteuid() && !is_outside_owner(owner)) || (file->seen.st_mode & S_IWOTH) != 0)
-		return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher",
-				      "make it belong to root or to you, and writable by nobody else",
-				      "the launcher '%s' can be changed by other users", file->path);
+		return bv_fail(err, BV_E_LAUNCHER, "launcher",
+			       "the launcher '%s' is not a regular file", file->path);
+	if ((owner != 0 && owner != geteuid() && !is_outside_owner(owner)) ||
+	    (file->seen.st_mode & S_IWOTH) != 0)
+		return bv_fail_remedy(
+			err, BV_E_LAUNCHER, "launcher",
+			"make it belong to root or to you, and writable by nobody else",
+			"the launcher '%s' can be changed by other users", file->path);
 	return BV_OK;
 }
 
@@ -140,9 +145,11 @@ enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_erro
 			ret_file->fd = openat(AT_FDCWD, named, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		}
 		if (ret_file->fd < 0)
-			return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher", "correct or unset " ENV_LAUNCHER,
-					      "the launcher '%s' that " ENV_LAUNCHER " names cannot be opened: %s", named,
-					      strerror(errno));
+			return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher",
+					      "correct or unset " ENV_LAUNCHER,
+					      "the launcher '%s' that " ENV_LAUNCHER
+					      " names cannot be opened: %s",
+					      named, strerror(errno));
 	}
 	if (ret_file->fd < 0)
 		ret_file->fd = open_beside_program(ret_file->path);
@@ -151,12 +158,15 @@ enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_erro
 	if (ret_file->fd < 0)
 		ret_file->fd = open_installed(ret_file->path);
 	if (ret_file->fd < 0)
-		return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher",
-				      "install bvisor completely, or name the launcher in " ENV_LAUNCHER,
-				      "there is no " LAUNCHER_NAME " beside this program or where it is installed");
+		return bv_fail_remedy(
+			err, BV_E_LAUNCHER, "launcher",
+			"install bvisor completely, or name the launcher in " ENV_LAUNCHER,
+			"there is no " LAUNCHER_NAME
+			" beside this program or where it is installed");
 	if (fstat(ret_file->fd, &ret_file->seen) != 0) {
 		bv__launcher_close(ret_file);
-		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher", "the launcher cannot be looked at");
+		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher",
+				      "the launcher cannot be looked at");
 	}
 	if (check_owner(ret_file, err) != BV_OK) {
 		bv__launcher_close(ret_file);
@@ -179,7 +189,8 @@ static enum bv_code check_digest(const struct bv_digest *digest, struct bv_error
 
 	bv_digest_hex(digest, hex);
 	if (strcmp(hex, BV_LAUNCHER_DIGEST) != 0)
-		return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher", "install bvisor and its launcher together",
+		return bv_fail_remedy(err, BV_E_LAUNCHER, "launcher",
+				      "install bvisor and its launcher together",
 				      "the launcher is not the one this bvisor was built with");
 #else
 	(void)digest;
@@ -195,7 +206,8 @@ enum bv_code bv__launcher_digest(const struct bv_launcher_file *file, struct bv_
 	void *data;
 
 	if (file->seen.st_size <= 0 || file->seen.st_size > LAUNCHER_SIZE_MAX)
-		return bv_fail(err, BV_E_LAUNCHER, "launcher", "the launcher '%s' cannot be a launcher", file->path);
+		return bv_fail(err, BV_E_LAUNCHER, "launcher",
+			       "the launcher '%s' cannot be a launcher", file->path);
 	data = mmap(NULL, size_bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file->fd, 0);
 	if (data == MAP_FAILED)
 		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher", "the launcher cannot be read");
@@ -204,7 +216,7 @@ enum bv_code bv__launcher_digest(const struct bv_launcher_file *file, struct bv_
 	return check_digest(ret_digest, err);
 }
 
-/* ---- the process ----------------------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 struct child {
 	const struct bv_spawn *spawn;
@@ -289,7 +301,8 @@ static void close_relocated(const struct child *child)
 		close(child->exe_fd);
 }
 
-enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct bv_error *err)
+enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pidfd,
+		       struct bv_error *err)
 {
 	struct child child = {.spawn = spawn, .exe_fd = -1};
 	_Alignas(16) unsigned char stack[SPAWN_STACK_BYTES];
@@ -302,7 +315,8 @@ enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pi
 	for (size_t i = 0; i < BV_SPAWN_FDS_MAX; i++)
 		child.fds[i].from = -1;
 	if (!relocate(&child)) {
-		code = bv__fail_errno(err, BV_E_SYSTEM, "launcher", "descriptors cannot be copied for the launcher");
+		code = bv__fail_errno(err, BV_E_SYSTEM, "launcher",
+				      "descriptors cannot be copied for the launcher");
 		close_relocated(&child);
 		return code;
 	}
@@ -320,7 +334,8 @@ enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pi
 		if (pidfd >= 0)
 			close(pidfd);
 		errno = child.failed_errno;
-		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher", "the launcher cannot be started");
+		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher",
+				      "the launcher cannot be started");
 	}
 	*ret_pid = pid;
 	*ret_pidfd = pidfd;

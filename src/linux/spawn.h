@@ -46,9 +46,11 @@ struct bv_spawn {
  * Starts the program in a session of its own, all signals blocked.  It
  * is waited for with __WALL.
  */
-enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct bv_error *err);
+enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pidfd,
+		       struct bv_error *err);
 
 /* bv_fail for a call that set errno. */
-enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where, const char *what);
+enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where,
+			    const char *what);
 
 #endif

@@ -42,7 +42,7 @@ static enum bv_code fail(struct bv_error *err, const char *what)
 	return bv__fail_errno(err, BV_E_SYSTEM, "launch", what);
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static int make_memfd(void)
 {
@@ -85,7 +85,8 @@ static enum bv_code make_plan(struct bv_backend_run *run, int *ret_fd, struct bv
 	if (code == BV_OK) {
 		fd = make_memfd();
 		if (fd < 0 || !write_all(fd, frame, frame_bytes) || lseek(fd, 0, SEEK_SET) != 0 ||
-		    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+		    fcntl(fd, F_ADD_SEALS,
+			  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
 			code = fail(err, "the launch plan cannot be sealed");
 	}
 	explicit_bzero(frame, frame_bytes);
@@ -106,7 +107,7 @@ static void forget_secrets(struct bv_backend_run *run)
 	run->options.secret_count = 0;
 }
 
-/* ---- standard streams -------------------------------------------------------------------------------- */
+/* ---- standard streams ------------------------------------------------------------------------ */
 
 /* The workload may reopen its own streams by /proc/self/fd, as shells do for /dev/stderr. */
 static void give_to_workload(const struct bv_backend_run *run, int fd)
@@ -121,11 +122,13 @@ static void give_to_workload(const struct bv_backend_run *run, int fd)
 		errno = 0;
 }
 
-static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
+static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *channels,
+				  struct bv_error *err)
 {
 	const struct winsize size = {
 		.ws_row = run->options.terminal_rows ? run->options.terminal_rows : ROWS_DEFAULT,
-		.ws_col = run->options.terminal_columns ? run->options.terminal_columns : COLUMNS_DEFAULT,
+		.ws_col = run->options.terminal_columns ? run->options.terminal_columns
+							: COLUMNS_DEFAULT,
 	};
 	int unlocked = 0;
 	int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -143,7 +146,8 @@ static enum bv_code make_terminal(struct bv_backend_run *run, struct channels *c
 	run->streams[0].fd = fcntl(master, F_DUPFD_CLOEXEC, 3);
 	run->streams[0].terminal = true;
 	run->input_fd = fcntl(master, F_DUPFD_CLOEXEC, 3);
-	if (channels->stdio[1] < 0 || channels->stdio[2] < 0 || run->streams[0].fd < 0 || run->input_fd < 0)
+	if (channels->stdio[1] < 0 || channels->stdio[2] < 0 || run->streams[0].fd < 0 ||
+	    run->input_fd < 0)
 		return fail(err, "no descriptors for the pseudo-terminal");
 	return BV_OK;
 }
@@ -155,7 +159,8 @@ static bool make_nonblocking(int fd)
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
-static enum bv_code make_pipes(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
+static enum bv_code make_pipes(struct bv_backend_run *run, struct channels *channels,
+			       struct bv_error *err)
 {
 	for (int i = 0; i < BV_RUN_STREAMS; i++) {
 		int ends[2];
@@ -187,21 +192,25 @@ static enum bv_code make_pipes(struct bv_backend_run *run, struct channels *chan
 	return BV_OK;
 }
 
-static enum bv_code make_streams(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
+static enum bv_code make_streams(struct bv_backend_run *run, struct channels *channels,
+				 struct bv_error *err)
 {
 	const struct bv_lowered *lowered = &run->lowered;
-	enum bv_code code = bv__stream_init(&run->streams[0], 0, lowered->captures_stdout ? lowered->capture_limit : 0,
+	enum bv_code code = bv__stream_init(&run->streams[0], 0,
+					    lowered->captures_stdout ? lowered->capture_limit : 0,
 					    lowered->output_limit, err);
 
 	if (code == BV_OK)
-		code = bv__stream_init(&run->streams[1], 1, lowered->captures_stderr ? lowered->capture_limit : 0,
+		code = bv__stream_init(&run->streams[1], 1,
+				       lowered->captures_stderr ? lowered->capture_limit : 0,
 				       lowered->output_limit, err);
 	if (code != BV_OK)
 		return code;
-	return lowered->terminal ? make_terminal(run, channels, err) : make_pipes(run, channels, err);
+	return lowered->terminal ? make_terminal(run, channels, err)
+				 : make_pipes(run, channels, err);
 }
 
-/* ---- the launcher -------------------------------------------------------------------------------------- */
+/* ---- the launcher ---------------------------------------------------------------------------- */
 
 /* The lowest number from 3 on that is neither inherited nor `other`. */
 static int free_number(const struct bv_u32_list *inherited, int other)
@@ -235,12 +244,13 @@ static enum bv_code start_launcher(struct bv_backend_run *run, const struct chan
 	spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){channels->plan, plan};
 	spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){channels->control, control};
 	for (size_t i = 0; i < inherited->count; i++)
-		spawn.fds[spawn.fd_count++] =
-			(struct bv_spawn_fd){(int)inherited->items[i], (int)inherited->items[i]};
+		spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){(int)inherited->items[i],
+								   (int)inherited->items[i]};
 	return bv__spawn(&spawn, &run->launcher_pid, &run->launcher_pidfd, err);
 }
 
-static enum bv_code make_control(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
+static enum bv_code make_control(struct bv_backend_run *run, struct channels *channels,
+				 struct bv_error *err)
 {
 	int ends[2];
 
@@ -251,7 +261,8 @@ static enum bv_code make_control(struct bv_backend_run *run, struct channels *ch
 	return BV_OK;
 }
 
-static enum bv_code launch(struct bv_backend_run *run, struct channels *channels, struct bv_error *err)
+static enum bv_code launch(struct bv_backend_run *run, struct channels *channels,
+			   struct bv_error *err)
 {
 	struct bv_launcher_file file = {.fd = -1};
 	enum bv_code code = bv__launcher_open(&file, err);
@@ -272,7 +283,8 @@ static enum bv_code launch(struct bv_backend_run *run, struct channels *channels
 static enum bv_code prepare(struct bv_backend_run *run, struct bv_error *err)
 {
 	struct timespec now;
-	void *room = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *room = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (room == MAP_FAILED)
 		return fail(err, "no memory for a run");
@@ -287,8 +299,8 @@ static enum bv_code prepare(struct bv_backend_run *run, struct bv_error *err)
 }
 
 enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
-			   const struct bv_backend_options *options, struct bv_backend_run **ret_run,
-			   struct bv_error *err)
+			   const struct bv_backend_options *options,
+			   struct bv_backend_run **ret_run, struct bv_error *err)
 {
 	struct channels channels = {{-1, -1, -1}, -1, -1};
 	struct bv_backend_run *run = calloc(1, sizeof(*run));
@@ -299,7 +311,8 @@ enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
 		return bv_fail(err, BV_E_MEMORY, "launch", "no memory for a run");
 	run->plan = plan;
 	run->options = *options;
-	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd = run->terminal_fd = -1;
+	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd =
+		run->terminal_fd = -1;
 	run->streams[0].fd = run->streams[1].fd = -1;
 	code = prepare(run, err);
 	if (code == BV_OK)

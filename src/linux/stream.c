@@ -79,7 +79,8 @@ static void forward(struct bv_stream *stream, bv_backend_output_fn output, void 
 	stream->paused = false;
 	while (stream->pending_from < stream->pending_to && output != NULL && !stream->deaf) {
 		const size_t left = stream->pending_to - stream->pending_from;
-		const ptrdiff_t taken = output(context, stream->number, stream->buffer + stream->pending_from, left);
+		const ptrdiff_t taken = output(context, stream->number,
+					       stream->buffer + stream->pending_from, left);
 
 		if (taken < 0) {
 			stream->deaf = true;
@@ -114,7 +115,8 @@ static void take_in(struct bv_stream *stream, size_t size_bytes)
 	stream->total_bytes += size_bytes;
 }
 
-bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_output_fn output, void *context)
+bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_output_fn output,
+		     void *context)
 {
 	size_t done_bytes = 0;
 
@@ -143,7 +145,8 @@ bool bv__stream_done(const struct bv_stream *stream)
 	return stream->fd < 0 && stream->pending_from == stream->pending_to;
 }
 
-void bv__stream_digests(const struct bv_stream *stream, struct bv_digest *ret_all, struct bv_digest *ret_kept)
+void bv__stream_digests(const struct bv_stream *stream, struct bv_digest *ret_all,
+			struct bv_digest *ret_kept)
 {
 	bv_hash_final(&stream->hash, ret_all);
 	bv_hash_bytes(stream->kept, stream->kept_bytes, ret_kept);

@@ -41,7 +41,8 @@ void bv__stream_clear(struct bv_stream *stream);
  * Reads and passes on what there is now, at most `budget_bytes`, so that one stream cannot starve
  * the rest.  Returns whether there may be more at once.
  */
-bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_output_fn output, void *context);
+bool bv__stream_pump(struct bv_stream *stream, size_t budget_bytes, bv_backend_output_fn output,
+		     void *context);
 
 /* Whether nothing is left to read or to pass on. */
 bool bv__stream_done(const struct bv_stream *stream);
@@ -49,6 +50,7 @@ bool bv__stream_done(const struct bv_stream *stream);
 /* Stops reading although the end was not seen.  What was read is still passed on. */
 void bv__stream_give_up(struct bv_stream *stream);
 
-void bv__stream_digests(const struct bv_stream *stream, struct bv_digest *ret_all, struct bv_digest *ret_kept);
+void bv__stream_digests(const struct bv_stream *stream, struct bv_digest *ret_all,
+			struct bv_digest *ret_kept);
 
 #endif

@@ -32,7 +32,8 @@ void bv__transcript_init(struct bv_transcript *transcript)
 	*transcript = (struct bv_transcript){.phase = BV_PHASE_SETUP};
 }
 
-static enum bv_code out_of_order(const struct bv_transcript *transcript, const char *what, struct bv_error *err)
+static enum bv_code out_of_order(const struct bv_transcript *transcript, const char *what,
+				 struct bv_error *err)
 {
 	return bv_fail(err, BV_E_LAUNCHER, WHERE, "the launcher said %s after %s", what,
 		       transcript->started ? bv__launcher_state_name(transcript->state) : "nothing");
@@ -43,14 +44,15 @@ static bool is_terminal(enum bv_launcher_state state)
 	return state >= BV_STATE_EXEC_SUCCEEDED;
 }
 
-static enum bv_code accept_state(struct bv_transcript *transcript, const struct bv_record_state *record,
-				 struct bv_error *err)
+static enum bv_code accept_state(struct bv_transcript *transcript,
+				 const struct bv_record_state *record, struct bv_error *err)
 {
 	const enum bv_launcher_state state = (enum bv_launcher_state)record->state;
 	bool legal;
 
 	if (record->state >= BV_STATE_COUNT || record->reserved != 0)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "the launcher named a state that does not exist");
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "the launcher named a state that does not exist");
 	if (transcript->phase == BV_PHASE_CONCLUDED)
 		legal = state == transcript->closing && !is_terminal(transcript->state);
 	else if (!transcript->started)
@@ -70,8 +72,8 @@ static enum bv_code accept_state(struct bv_transcript *transcript, const struct 
 	return BV_OK;
 }
 
-static enum bv_code accept_refusal(struct bv_transcript *transcript, const struct bv_record_refusal *record,
-				   struct bv_error *err)
+static enum bv_code accept_refusal(struct bv_transcript *transcript,
+				   const struct bv_record_refusal *record, struct bv_error *err)
 {
 	if (record->reason >= BV_REFUSAL_COUNT || record->reserved != 0 ||
 	    memchr(record->detail, '\0', sizeof(record->detail)) == NULL)
@@ -84,11 +86,12 @@ static enum bv_code accept_refusal(struct bv_transcript *transcript, const struc
 	return BV_OK;
 }
 
-static enum bv_code accept_fault(struct bv_transcript *transcript, const struct bv_record_fault *record,
-				 struct bv_error *err)
+static enum bv_code accept_fault(struct bv_transcript *transcript,
+				 const struct bv_record_fault *record, struct bv_error *err)
 {
 	if (record->step >= BV_STEP_COUNT || record->reserved != 0 || record->sys_errno < 0)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "the launcher named a step that does not exist");
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "the launcher named a step that does not exist");
 	if ((transcript->phase != BV_PHASE_SETUP && transcript->phase != BV_PHASE_INSTALLED) ||
 	    !transcript->started || is_terminal(transcript->state))
 		return out_of_order(transcript, "a fault", err);
@@ -97,12 +100,13 @@ static enum bv_code accept_fault(struct bv_transcript *transcript, const struct 
 	return BV_OK;
 }
 
-static enum bv_code accept_installed(struct bv_transcript *transcript, const struct bv_record_installed *record,
-				     struct bv_error *err)
+static enum bv_code accept_installed(struct bv_transcript *transcript,
+				     const struct bv_record_installed *record, struct bv_error *err)
 {
 	if (record->workload_pid <= 1 || record->init_pid < 0 || record->init_pid == 1 ||
 	    record->init_pid == record->workload_pid)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "the launcher named a process that cannot be the workload");
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "the launcher named a process that cannot be the workload");
 	if (transcript->phase != BV_PHASE_SETUP || !transcript->started ||
 	    transcript->state != BV_STATE_CONFINEMENT_PHASE_RESOLVED)
 		return out_of_order(transcript, "that the layers are installed", err);
@@ -114,14 +118,16 @@ static enum bv_code accept_late(struct bv_transcript *transcript, const struct b
 				struct bv_error *err)
 {
 	if (record->header.type == BV_RECORD_EXEC) {
-		if (transcript->phase != BV_PHASE_INSTALLED || transcript->state != BV_STATE_EXEC_SUCCEEDED)
+		if (transcript->phase != BV_PHASE_INSTALLED ||
+		    transcript->state != BV_STATE_EXEC_SUCCEEDED)
 			return out_of_order(transcript, "that the program runs", err);
 		transcript->phase = BV_PHASE_EXECUTED;
 		return BV_OK;
 	}
 	if (record->header.type == BV_RECORD_DENIED) {
 		/* The filter may deny the program's first call before the launcher has seen the exec. */
-		if (!transcript->released || transcript->phase > BV_PHASE_EXECUTED || record->u.denied.count == 0)
+		if (!transcript->released || transcript->phase > BV_PHASE_EXECUTED ||
+		    record->u.denied.count == 0)
 			return out_of_order(transcript, "that a call was denied", err);
 		return BV_OK;
 	}
@@ -131,19 +137,23 @@ static enum bv_code accept_late(struct bv_transcript *transcript, const struct b
 	return BV_OK;
 }
 
-static enum bv_code check_header(const struct bv_transcript *transcript, const struct bv_record_header *header,
-				 size_t size_bytes, struct bv_error *err)
+static enum bv_code check_header(const struct bv_transcript *transcript,
+				 const struct bv_record_header *header, size_t size_bytes,
+				 struct bv_error *err)
 {
 	const size_t wanted = payload_size(header->type);
 
 	if (wanted == SIZE_MAX)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record of unknown type %u", header->type);
+		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record of unknown type %u",
+			       header->type);
 	if (header->size_bytes != wanted || size_bytes != sizeof(*header) + wanted)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record of type %u with %zu bytes, not %zu", header->type,
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "a record of type %u with %zu bytes, not %zu", header->type,
 			       size_bytes, sizeof(*header) + wanted);
 	if (header->sequence != transcript->next_sequence)
 		return bv_fail(err, BV_E_LAUNCHER, WHERE, "record %llu came where %llu was due",
-			       (unsigned long long)header->sequence, (unsigned long long)transcript->next_sequence);
+			       (unsigned long long)header->sequence,
+			       (unsigned long long)transcript->next_sequence);
 	if (header->monotonic_ns < transcript->last_ns)
 		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record from before the one it follows");
 	if (transcript->phase == BV_PHASE_OVER)
@@ -151,17 +161,20 @@ static enum bv_code check_header(const struct bv_transcript *transcript, const s
 	return BV_OK;
 }
 
-enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void *packet, size_t size_bytes,
-				   struct bv_record *ret_record, struct bv_error *err)
+enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void *packet,
+				   size_t size_bytes, struct bv_record *ret_record,
+				   struct bv_error *err)
 {
 	struct bv_record record;
 	enum bv_code code;
 
 	if (size_bytes < sizeof(record.header) || size_bytes > sizeof(record))
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a packet of %zu bytes is no record", size_bytes);
+		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a packet of %zu bytes is no record",
+			       size_bytes);
 	memset(&record, 0, sizeof(record));
 	memcpy(&record.header, packet, sizeof(record.header));
-	memcpy(&record.u, (const char *)packet + sizeof(record.header), size_bytes - sizeof(record.header));
+	memcpy(&record.u, (const char *)packet + sizeof(record.header),
+	       size_bytes - sizeof(record.header));
 	code = check_header(transcript, &record.header, size_bytes, err);
 	if (code != BV_OK)
 		return code;

@@ -48,8 +48,9 @@ struct bv_record {
 void bv__transcript_init(struct bv_transcript *transcript);
 
 /* Takes one packet.  BV_E_LAUNCHER when it is not a record that may come now. */
-enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void *packet, size_t size_bytes,
-				   struct bv_record *ret_record, struct bv_error *err);
+enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void *packet,
+				   size_t size_bytes, struct bv_record *ret_record,
+				   struct bv_error *err);
 
 /* "ReadyToExec"; "?" for a number that is none. */
 const char *bv__launcher_state_name(uint32_t state);

@@ -16,7 +16,8 @@ static void copy_to(const char *from, const char *path, const char *append)
 	char command[800];
 
 	EXPECT(from != NULL);
-	(void)snprintf(command, sizeof(command), "cp '%s' '%s' && printf '%s' >>'%s'", from, path, append, path);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s' && printf '%s' >>'%s'", from, path,
+		       append, path);
 	EXPECT(system(command) == 0);
 }
 
@@ -43,7 +44,8 @@ static struct ran run_fake(const struct place *place, const char *script)
 
 static void expect_fault(const struct ran *ran, const char *script)
 {
-	EXPECT_THAT(strcmp(ran->outcome, "SupervisorFault") == 0, "'%s' came out as %s", script, ran->outcome);
+	EXPECT_THAT(strcmp(ran->outcome, "SupervisorFault") == 0, "'%s' came out as %s", script,
+		    ran->outcome);
 	EXPECT(!ran->report.body.has_exit && !ran->report.body.has_usage);
 	EXPECT(find_fact(ran, "supervisor_fault") != NULL);
 	EXPECT(find_fact(ran, "workload_launched") == NULL);
@@ -52,7 +54,8 @@ static void expect_fault(const struct ran *ran, const char *script)
 
 EVERYWHERE(a_launcher_that_breaks_its_protocol_is_a_supervisor_fault)
 {
-	static const char *const scripts[] = {"silent", "crash", "noise", "early-exec", "early-exit"};
+	static const char *const scripts[] = {"silent", "crash", "noise", "early-exec",
+					      "early-exit"};
 
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		struct ran ran = run_fake(place, scripts[i]);

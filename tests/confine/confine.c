@@ -21,7 +21,7 @@
 
 enum { SKIPPED = 77, BUFFERS = 16, WORDS_MAX = 64 };
 
-/* ---- places ------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static void copy_program(const char *from, const char *to)
 {
@@ -69,8 +69,8 @@ static int visit(struct place *place, const char *base, place_fn *body)
 	int status = 0;
 	pid_t pid;
 
-	(void)snprintf(place->dir, sizeof(place->dir), "%s/%s%s", base, place->user ? "user" : "root",
-		       place->bare ? "-bare" : "");
+	(void)snprintf(place->dir, sizeof(place->dir), "%s/%s%s", base,
+		       place->user ? "user" : "root", place->bare ? "-bare" : "");
 	(void)snprintf(place->guest, sizeof(place->guest), "%s/guest", base);
 	EXPECT(mkdir(place->dir, 0755) == 0);
 	if (place->user)
@@ -125,7 +125,7 @@ void everywhere(place_fn *body)
 		_exit(SKIPPED);
 }
 
-/* ---- files --------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 const char *in_place(const struct place *place, const char *name)
 {
@@ -181,15 +181,15 @@ bool file_holds(const char *path, const char *content)
 	return got == (ssize_t)strlen(content) && memcmp(data, content, (size_t)got) == 0;
 }
 
-/* ---- specs --------------------------------------------------------------------------------------------- */
+/* ---- specs ----------------------------------------------------------------------------------- */
 
 #define MUST(call)                                                                                 \
 	do {                                                                                       \
 		struct bv_error err_ = {.code = BV_OK};                                            \
 		struct bv_error *err = &err_;                                                      \
 		enum bv_code code_ = (call);                                                       \
-		EXPECT_THAT(code_ == BV_OK, "%s: %s: %s: %s", #call, bv_code_name(code_), err_.where, \
-			    err_.message);                                                         \
+		EXPECT_THAT(code_ == BV_OK, "%s: %s: %s: %s", #call, bv_code_name(code_),          \
+			    err_.where, err_.message);                                             \
 	} while (0)
 
 struct bv_spec *program_spec(const struct place *place, const char *program, size_t arg_count,
@@ -228,7 +228,7 @@ struct bv_spec *guest_spec(const struct place *place, ...)
 	return spec;
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 struct bv_run *start_spec(struct bv_spec *spec, const struct bv_run_options *options)
 {
@@ -355,7 +355,7 @@ struct ran run_guest(const struct place *place, ...)
 	return run_spec(spec);
 }
 
-/* ---- what came of it ------------------------------------------------------------------------------------- */
+/* ---- what came of it ------------------------------------------------------------------------- */
 
 bool said(const struct ran *ran, const char *line)
 {
@@ -426,8 +426,8 @@ static int each_process(const char *mark, void (*found)(pid_t pid))
 	EXPECT(proc != NULL);
 	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
 	for (const struct dirent *entry; (entry = readdir(proc)) != NULL;) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strcmp(entry->d_name, own) == 0 ||
-		    !is_live_with(entry->d_name, mark))
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+		    strcmp(entry->d_name, own) == 0 || !is_live_with(entry->d_name, mark))
 			continue;
 		count++;
 		if (found != NULL)

@@ -42,7 +42,7 @@ void everywhere(place_fn *body);
 	}                                                                                          \
 	static void body_##name(const struct place *place)
 
-/* ---- files of a place ---------------------------------------------------------------------------- */
+/* ---- files of a place ------------------------------------------------------------------------ */
 
 /* `dir`/`name`, in one of several buffers that are used in turn. */
 const char *in_place(const struct place *place, const char *name);
@@ -53,7 +53,7 @@ const char *make_file(const struct place *place, const char *name, const char *c
 bool file_holds(const char *path, const char *content);
 bool file_exists(const char *path);
 
-/* ---- runs ------------------------------------------------------------------------------------------ */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 struct ran {
 	struct bv_report *handle;

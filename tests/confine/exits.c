@@ -29,8 +29,9 @@ EVERYWHERE(every_exit_code_comes_back)
 
 EVERYWHERE(every_fatal_signal_comes_back)
 {
-	static const int fatal[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,   SIGBUS,  SIGFPE,  SIGKILL,
-				    SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM,   SIGXCPU, SIGXFSZ, SIGVTALRM,
+	static const int fatal[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,
+				    SIGBUS,  SIGFPE,  SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2,
+				    SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGVTALRM,
 				    SIGPROF, SIGIO,   SIGPWR,  SIGSYS,  34,      64};
 
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
@@ -39,8 +40,8 @@ EVERYWHERE(every_fatal_signal_comes_back)
 
 		(void)snprintf(text, sizeof(text), "%d", fatal[i]);
 		ran = run_guest(place, "raise", text, NULL);
-		EXPECT_THAT(ran.kind == BV_EXITED_SIGNAL, "signal %d came back as %s %d", fatal[i], ran.outcome,
-			    ran.number);
+		EXPECT_THAT(ran.kind == BV_EXITED_SIGNAL, "signal %d came back as %s %d", fatal[i],
+			    ran.outcome, ran.number);
 		EXPECT_INT(ran.number, fatal[i]);
 		EXPECT_STR(ran.outcome, fatal[i] == SIGSYS ? "Denied" : "Failed");
 		/* Nobody asked for a core, and there is none. */
@@ -52,7 +53,8 @@ static void expect_never_ran(const struct ran *ran, int sys_errno)
 {
 	EXPECT_STR(ran->outcome, "Failed");
 	EXPECT_INT(ran->kind, BV_EXITED_NOT_STARTED);
-	EXPECT(ran->report.body.has_exec_failure && !ran->report.body.has_exit && !ran->report.body.has_usage);
+	EXPECT(ran->report.body.has_exec_failure && !ran->report.body.has_exit &&
+	       !ran->report.body.has_usage);
 	EXPECT(bv_str_is(ran->report.body.exec_failure.step, "exec"));
 	EXPECT_INT(ran->report.body.exec_failure.sys_errno, sys_errno);
 	EXPECT(find_fact(ran, "workload_launched") == NULL);
@@ -78,7 +80,8 @@ EVERYWHERE(a_file_of_no_format_is_told_with_its_errno)
 
 EVERYWHERE(a_file_without_the_bit_is_told_with_its_errno)
 {
-	struct ran ran = run_spec(program_spec(place, make_file(place, "plain", "#!/bin/sh\n"), 0, NULL));
+	struct ran ran = run_spec(
+		program_spec(place, make_file(place, "plain", "#!/bin/sh\n"), 0, NULL));
 
 	expect_never_ran(&ran, EACCES);
 }
@@ -146,7 +149,8 @@ EVERYWHERE(time_and_cpu_are_measured)
 	struct ran slept = run_guest(place, "sleep", "300", NULL);
 	struct ran spun = run_guest(place, "spin", "0.2", NULL);
 
-	EXPECT(slept.report.body.usage.wall_micros >= 300000 && slept.report.body.usage.wall_micros < 20000000);
+	EXPECT(slept.report.body.usage.wall_micros >= 300000 &&
+	       slept.report.body.usage.wall_micros < 20000000);
 	EXPECT(slept.report.body.usage.user_micros + slept.report.body.usage.system_micros < 200000);
 	EXPECT(spun.report.body.usage.user_micros + spun.report.body.usage.system_micros >= 190000);
 	EXPECT_INT(spun.report.body.budget.cpu_micros.finding, BV_FINDING_NO_LIMIT);

@@ -33,7 +33,8 @@ static void say(enum bv_record_type type, const void *payload, size_t size_bytes
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	packet.header = (struct bv_record_header){type, (uint32_t)size_bytes, sequence++,
-						  (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec};
+						  (uint64_t)now.tv_sec * 1000000000u +
+							  (uint64_t)now.tv_nsec};
 	if (size_bytes > 0)
 		memcpy(packet.payload, payload, size_bytes);
 	if (send(control, &packet, sizeof(packet.header) + size_bytes, MSG_NOSIGNAL) < 0)
@@ -131,7 +132,8 @@ static void play(const char *script)
 		if (is_released())
 			say_text("RELEASED\n");
 	} else if (strcmp(script, "refuse") == 0) {
-		struct bv_record_refusal record = {.reason = BV_REFUSAL_PLAN_INVALID, .detail = "no mood for it"};
+		struct bv_record_refusal record = {.reason = BV_REFUSAL_PLAN_INVALID,
+						   .detail = "no mood for it"};
 
 		say_states(BV_STATE_LAUNCHER_STARTED, BV_STATE_IDENTITY_VERIFIED);
 		say(BV_RECORD_REFUSAL, &record, sizeof(record));
@@ -160,8 +162,10 @@ static const char *read_script(void)
 	ssize_t got = plan != NULL ? read(atoi(plan), data, sizeof(data)) : -1;
 
 	bv_arena_init(&arena, room, ROOM);
-	if (got <= 0 || bv_frame_open(data, (size_t)got, &frame) != BV_FRAME_OK || frame.version != 2 ||
-	    bv_canon_decode(&arena, &bv_launch_body2_type, frame.body, frame.body_bytes, &body, NULL) != BV_OK ||
+	if (got <= 0 || bv_frame_open(data, (size_t)got, &frame) != BV_FRAME_OK ||
+	    frame.version != 2 ||
+	    bv_canon_decode(&arena, &bv_launch_body2_type, frame.body, frame.body_bytes, &body,
+			    NULL) != BV_OK ||
 	    body.work.exec.argv.count < 2)
 		return "silent";
 	return body.work.exec.argv.items[1].data;
@@ -184,17 +188,18 @@ static void hand_over(char **argv)
 
 int main(int argc, char **argv)
 {
+	const char *number = getenv("BVISOR_CONTROL_FD");
 	sigset_t none;
 
 	if (argc == 2)
 		hand_over(argv);
-	if (getenv("BVISOR_CONTROL_FD") == NULL)
+	if (number == NULL)
 		return 1;
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)prctl(PR_SET_DUMPABLE, 1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	control = atoi(getenv("BVISOR_CONTROL_FD"));
+	control = atoi(number);
 	play(read_script());
 	return 0;
 }

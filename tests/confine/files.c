@@ -52,9 +52,9 @@ EVERYWHERE(two_read_roots_and_two_write_roots_behave_and_a_fifth_is_out_of_reach
 	(void)make_dir(place, "other");
 	secret = make_file(place, "other/secret", "SECRET\n");
 	file2 = make_file(place, "read2/file", "two\n");
-	spec = guest_spec(place, "read", file1, ",", "read", file2, ",", "create", new1, ",", "create", new2, ",",
-			  "read", secret, ",", "write", secret, "spoilt", ",", "write", file1, "spoilt", ",", "list",
-			  in_place(place, "other"), NULL);
+	spec = guest_spec(place, "read", file1, ",", "read", file2, ",", "create", new1, ",",
+			  "create", new2, ",", "read", secret, ",", "write", secret, "spoilt", ",",
+			  "write", file1, "spoilt", ",", "list", in_place(place, "other"), NULL);
 	grant(spec, BV_GRANT_READ, read1);
 	grant(spec, BV_GRANT_READ, read2);
 	grant(spec, BV_GRANT_WRITE, write1);
@@ -95,8 +95,9 @@ EVERYWHERE(a_write_root_can_neither_be_read_nor_executed)
 	struct ran ran;
 
 	EXPECT(link(place->guest, tool) == 0 || errno == EPERM);
-	spec = guest_spec(place, "read", file, ",", "list", dir, ",", "write", file, "more\n", ",", "exec", file, ",",
-			  "map", file, ",", "truncate", file, ",", "unlink", file, NULL);
+	spec = guest_spec(place, "read", file, ",", "list", dir, ",", "write", file, "more\n", ",",
+			  "exec", file, ",", "map", file, ",", "truncate", file, ",", "unlink",
+			  file, NULL);
 	EXPECT(chmod(file, 0777) == 0);
 	grant(spec, BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
@@ -111,13 +112,15 @@ EVERYWHERE(a_write_root_can_neither_be_read_nor_executed)
 
 EVERYWHERE(a_read_root_cannot_be_executed_nor_changed)
 {
-	const char *dir = make_dir(place, "in"), *file = make_file(place, "in/file", "#!/nowhere\n");
+	const char *dir = make_dir(place, "in"),
+		   *file = make_file(place, "in/file", "#!/nowhere\n");
 	struct bv_spec *spec;
 	struct ran ran;
 
 	EXPECT(chmod(file, 0777) == 0 && chmod(dir, 0777) == 0);
-	spec = guest_spec(place, "exec", file, ",", "map", file, ",", "truncate", file, ",", "unlink", file, ",", "mkdir",
-			  in_place(place, "in/new"), ",", "read", file, NULL);
+	spec = guest_spec(place, "exec", file, ",", "map", file, ",", "truncate", file, ",",
+			  "unlink", file, ",", "mkdir", in_place(place, "in/new"), ",", "read",
+			  file, NULL);
 	grant(spec, BV_GRANT_READ, dir);
 	ran = run_spec(spec);
 	EXPECT_SAID(&ran, went("read", file, 0));
@@ -136,7 +139,8 @@ EVERYWHERE(an_executable_root_can_be_executed)
 	struct bv_spec *spec;
 	struct ran ran;
 
-	(void)snprintf(command, sizeof(command), "cp '%s' '%s' && chmod 755 '%s'", place->guest, tool, tool);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s' && chmod 755 '%s'", place->guest,
+		       tool, tool);
 	EXPECT(system(command) == 0);
 	spec = guest_spec(place, "exec", tool, NULL);
 	grant(spec, BV_GRANT_EXECUTE, dir);
@@ -149,10 +153,12 @@ EVERYWHERE(an_executable_root_can_be_executed)
 
 EVERYWHERE(a_file_can_be_granted_alone)
 {
-	const char *one = make_file(place, "one", "first\n"), *two = make_file(place, "two", "second\n");
+	const char *one = make_file(place, "one", "first\n"),
+		   *two = make_file(place, "two", "second\n");
 	const char *three = make_file(place, "three", "third\n");
-	struct bv_spec *spec = guest_spec(place, "read", one, ",", "write", one, "x", ",", "write", two, "more\n", ",",
-					  "read", two, ",", "read", three, NULL);
+	struct bv_spec *spec = guest_spec(place, "read", one, ",", "write", one, "x", ",", "write",
+					  two, "more\n", ",", "read", two, ",", "read", three,
+					  NULL);
 	struct ran ran;
 
 	grant(spec, BV_GRANT_READ, one);
@@ -169,8 +175,10 @@ EVERYWHERE(a_file_can_be_granted_alone)
 EVERYWHERE(a_root_inside_a_root_adds_its_rights_and_no_more)
 {
 	const char *outer = make_dir(place, "outer"), *inner = make_dir(place, "outer/inner");
-	const char *beside = in_place(place, "outer/new"), *inside = in_place(place, "outer/inner/new");
-	struct bv_spec *spec = guest_spec(place, "create", beside, ",", "create", inside, ",", "read", inside, NULL);
+	const char *beside = in_place(place, "outer/new"),
+		   *inside = in_place(place, "outer/inner/new");
+	struct bv_spec *spec = guest_spec(place, "create", beside, ",", "create", inside, ",",
+					  "read", inside, NULL);
 	struct ran ran;
 
 	grant(spec, BV_GRANT_READ, outer);
@@ -185,7 +193,8 @@ EVERYWHERE(a_root_inside_a_root_adds_its_rights_and_no_more)
 
 EVERYWHERE(a_root_named_by_a_link_is_there_under_both_names)
 {
-	const char *real = make_dir(place, "real"), *file = make_file(place, "real/file", "through\n");
+	const char *real = make_dir(place, "real"),
+		   *file = make_file(place, "real/file", "through\n");
 	const char *name = in_place(place, "link"), *by_link = in_place(place, "link/file");
 	struct bv_spec *spec;
 	struct ran ran;
@@ -210,20 +219,23 @@ EVERYWHERE(a_link_out_of_a_root_leads_nowhere)
 	(void)make_dir(place, "other");
 	secret = make_file(place, "other/secret", "SECRET\n");
 	EXPECT(symlink(secret, trap) == 0);
-	spec = guest_spec(place, "read", trap, ",", "symlink", secret, in_place(place, "in/own"), ",", "read",
-			  in_place(place, "in/own"), ",", "rename", in_place(place, "in/own"),
-			  in_place(place, "other/own"), ",", "link", secret, in_place(place, "in/hard"), NULL);
+	spec = guest_spec(place, "read", trap, ",", "symlink", secret, in_place(place, "in/own"),
+			  ",", "read", in_place(place, "in/own"), ",", "rename",
+			  in_place(place, "in/own"), in_place(place, "other/own"), ",", "link",
+			  secret, in_place(place, "in/hard"), NULL);
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
 	EXPECT(strstr(ran.out, "SECRET") == NULL);
 	EXPECT_SAID(&ran, went("read", trap, hidden(place)));
 	EXPECT_SAID(&ran, went("read", in_place(place, "in/own"), hidden(place)));
-	EXPECT(!file_exists(in_place(place, "other/own")) && !file_exists(in_place(place, "in/hard")));
+	EXPECT(!file_exists(in_place(place, "other/own")) &&
+	       !file_exists(in_place(place, "in/hard")));
 }
 
 EVERYWHERE(files_it_makes_belong_to_whoever_granted_the_place)
 {
-	const char *dir = make_dir(place, "out"), *file = in_place(place, "out/new"), *sub = in_place(place, "out/sub");
+	const char *dir = make_dir(place, "out"), *file = in_place(place, "out/new"),
+		   *sub = in_place(place, "out/sub");
 	struct bv_spec *spec = guest_spec(place, "create", file, ",", "mkdir", sub, NULL);
 	struct stat seen;
 
@@ -244,14 +256,16 @@ EVERYWHERE(files_it_makes_belong_to_whoever_granted_the_place)
 
 EVERYWHERE(a_callers_private_file_can_be_used_when_it_is_granted)
 {
-	const char *dir = make_dir(place, "mine"), *file = make_file(place, "mine/file", "private\n");
+	const char *dir = make_dir(place, "mine"),
+		   *file = make_file(place, "mine/file", "private\n");
 	struct bv_spec *spec;
 	struct ran ran;
 
 	if (place->bare && geteuid() == 0)
 		return;
 	EXPECT(chmod(file, 0600) == 0 && chmod(dir, 0700) == 0);
-	spec = guest_spec(place, "read", file, ",", "write", file, "more\n", ",", "chmod", file, NULL);
+	spec = guest_spec(place, "read", file, ",", "write", file, "more\n", ",", "chmod", file,
+			  NULL);
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
 	EXPECT_SAID(&ran, "content private");
@@ -265,8 +279,8 @@ EVERYWHERE(no_file_can_be_made_set_user_id)
 {
 	const char *dir = make_dir(place, "in"), *file = make_file(place, "in/file", "program\n");
 	const char *made = in_place(place, "in/made"), *kept = in_place(place, "in/kept");
-	struct bv_spec *spec = guest_spec(place, "create", kept, ",", "set-id", kept, ",", "set-id", file, ",",
-					  "create-set-id", made, NULL);
+	struct bv_spec *spec = guest_spec(place, "create", kept, ",", "set-id", kept, ",", "set-id",
+					  file, ",", "create-set-id", made, NULL);
 	struct stat seen;
 	struct ran ran;
 
@@ -283,10 +297,13 @@ EVERYWHERE(no_file_can_be_made_set_user_id)
 EVERYWHERE(a_denied_path_is_out_of_reach_below_a_granted_root)
 {
 	const char *dir = make_dir(place, "in"), *folder = make_dir(place, "in/folder");
-	const char *file = make_file(place, "in/file", "DENIED\n"), *deep = make_file(place, "in/folder/deep", "DENIED\n");
+	const char *file = make_file(place, "in/file", "DENIED\n"),
+		   *deep = make_file(place, "in/folder/deep", "DENIED\n");
 	const char *open_file = make_file(place, "in/open", "open\n");
-	struct bv_spec *spec = guest_spec(place, "read", file, ",", "read", deep, ",", "list", folder, ",", "write", file,
-					  "x", ",", "create", in_place(place, "in/folder/new"), ",", "read", open_file, NULL);
+	struct bv_spec *spec = guest_spec(place, "read", file, ",", "read", deep, ",", "list",
+					  folder, ",", "write", file, "x", ",", "create",
+					  in_place(place, "in/folder/new"), ",", "read", open_file,
+					  NULL);
 	struct bv_plan *plan = NULL;
 	struct bv_error err = {.code = BV_OK};
 	struct ran ran;
@@ -309,7 +326,8 @@ EVERYWHERE(a_denied_path_is_out_of_reach_below_a_granted_root)
 /* The cover would go along, and something else could be put in its place. */
 EVERYWHERE(no_directory_above_a_denied_path_can_be_moved_away)
 {
-	const char *dir = make_dir(place, "in"), *outer = make_dir(place, "in/outer"), *inner, *denied, *other;
+	const char *dir = make_dir(place, "in"), *outer = make_dir(place, "in/outer"), *inner,
+		   *denied, *other;
 	struct bv_error err = {.code = BV_OK};
 	struct bv_spec *spec;
 	struct ran ran;
@@ -319,10 +337,11 @@ EVERYWHERE(no_directory_above_a_denied_path_can_be_moved_away)
 	inner = make_dir(place, "in/outer/inner");
 	denied = make_dir(place, "in/outer/inner/denied");
 	other = make_file(place, "in/outer/other", "DENIED\n");
-	spec = guest_spec(place, "move-away", denied, ",", "move-away", inner, ",", "move-away", outer, ",", "create",
-			  in_place(place, "in/outer/inner/new"), NULL);
+	spec = guest_spec(place, "move-away", denied, ",", "move-away", inner, ",", "move-away",
+			  outer, ",", "create", in_place(place, "in/outer/inner/new"), NULL);
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
-	EXPECT(bv_spec_deny(spec, denied, &err) == BV_OK && bv_spec_deny(spec, other, &err) == BV_OK);
+	EXPECT(bv_spec_deny(spec, denied, &err) == BV_OK &&
+	       bv_spec_deny(spec, other, &err) == BV_OK);
 	ran = run_spec(spec);
 	EXPECT_SAID(&ran, went("move-away", denied, EBUSY));
 	EXPECT_SAID(&ran, went("move-away", inner, EBUSY));
@@ -345,7 +364,8 @@ EVERYWHERE(a_denied_path_that_could_be_made_is_refused)
 	EXPECT_INT(run_spec(spec).number, 0);
 	spec = guest_spec(place, "exit", "0", NULL);
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
-	EXPECT(bv_spec_deny(spec, missing, &err) == BV_OK && bv_plan_make(spec, "linux", &plan, &err) == BV_OK);
+	EXPECT(bv_spec_deny(spec, missing, &err) == BV_OK &&
+	       bv_plan_make(spec, "linux", &plan, &err) == BV_OK);
 	EXPECT_INT(bv_run_start(plan, NULL, &run, &err), BV_E_INVALID_POLICY);
 	EXPECT(strstr(err.message, "not/there") != NULL && err.remedy[0] != '\0');
 }
@@ -381,7 +401,8 @@ EVERYWHERE(a_root_that_is_not_there_is_refused_by_name)
 	grant(spec, BV_GRANT_READ, in_place(place, "nothing"));
 	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &err), BV_OK);
 	EXPECT_INT(bv_run_start(plan, NULL, &run, &err), BV_E_INVALID_POLICY);
-	EXPECT(strstr(err.message, "nothing") != NULL && err.sys_errno == ENOENT && err.remedy[0] != '\0');
+	EXPECT(strstr(err.message, "nothing") != NULL && err.sys_errno == ENOENT &&
+	       err.remedy[0] != '\0');
 }
 
 EVERYWHERE(a_host_socket_in_a_granted_directory_cannot_be_connected_to)
@@ -430,7 +451,8 @@ EVERYWHERE(a_host_socket_with_another_name_cannot_be_connected_to_either)
 
 		EXPECT(strlen(names[i]) < sizeof(address.sun_path));
 		strcpy(address.sun_path, names[i]);
-		EXPECT(listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
+		EXPECT(listener >= 0 &&
+		       bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
 		EXPECT(listen(listener, 5) == 0 && chmod(name, 0777) == 0);
 		grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
 		ran = run_spec(spec);
@@ -463,7 +485,8 @@ EVERYWHERE(the_private_tmp_is_private_and_bounded)
 	if (place->bare)
 		return;
 	(void)snprintf(name, sizeof(name), "/tmp/confine-%d", (int)getpid());
-	spec = guest_spec(place, "create", name, ",", "read", name, ",", "mkfifo", "/tmp/fifo", ",", "exec", name, NULL);
+	spec = guest_spec(place, "create", name, ",", "read", name, ",", "mkfifo", "/tmp/fifo", ",",
+			  "exec", name, NULL);
 	EXPECT(bv_spec_tmp(spec, 1 << 20, &err) == BV_OK);
 	ran = run_spec(spec);
 	EXPECT_SAID(&ran, went("create", name, 0));
@@ -531,7 +554,8 @@ EVERYWHERE(the_working_directory_is_the_first_root_to_work_in)
 EVERYWHERE(the_whole_tree_can_be_granted_for_reading)
 {
 	const char *file = make_file(place, "file", "seen\n");
-	struct bv_spec *spec = guest_spec(place, "read", file, ",", "read", "/etc/passwd", ",", "write", file, "x", NULL);
+	struct bv_spec *spec = guest_spec(place, "read", file, ",", "read", "/etc/passwd", ",",
+					  "write", file, "x", NULL);
 	struct ran ran;
 
 	grant(spec, BV_GRANT_READ, "/");

@@ -137,7 +137,8 @@ static int try_exec(char *path)
 static int try_map_code(const char *path)
 {
 	int fd = open(path, O_RDONLY);
-	void *code = fd >= 0 ? mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	void *code = fd >= 0 ? mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0)
+			     : MAP_FAILED;
 
 	return code == MAP_FAILED ? -1 : 0;
 }
@@ -187,7 +188,8 @@ static void read_input(void)
 	unsigned long long total = 0, sum = 0;
 	unsigned char data[4096];
 
-	for (ssize_t got; (got = read(0, data, sizeof(data))) > 0; total += (unsigned long long)got) {
+	for (ssize_t got; (got = read(0, data, sizeof(data))) > 0;
+	     total += (unsigned long long)got) {
 		for (ssize_t i = 0; i < got; i++)
 			sum = sum * 31 + data[i];
 	}
@@ -275,7 +277,7 @@ static int try_fork(void)
 	return pid < 0 ? -1 : (int)waitpid(pid, NULL, 0);
 }
 
-/* ---- network and neighbours ------------------------------------------------------------------------ */
+/* ---- network and neighbours ------------------------------------------------------------------ */
 
 static int try_connect(const struct sockaddr *address, socklen_t size, int type)
 {
@@ -328,7 +330,10 @@ static int try_pair(const char *name)
 
 	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) != 0)
 		return -1;
-	return sendto(pair[0], "hello", 5, MSG_NOSIGNAL, (const struct sockaddr *)&address, size) == 5 ? 0 : -1;
+	return sendto(pair[0], "hello", 5, MSG_NOSIGNAL, (const struct sockaddr *)&address, size) ==
+			       5
+		       ? 0
+		       : -1;
 }
 
 static int try_local_pair(void)
@@ -370,7 +375,7 @@ static void show_terminal(void)
 
 static volatile sig_atomic_t caught;
 
-static void catch(int number)
+static void catch (int number)
 {
 	caught = number;
 }
@@ -393,7 +398,8 @@ static void spin(double seconds)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
 	do {
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	} while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
+	} while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 <
+		 seconds);
 }
 
 static int open_many(int most)
@@ -406,7 +412,7 @@ static int open_many(int most)
 	return 0;
 }
 
-/* ---- deeds without, with one, with two words behind them ----------------------------------------------- */
+/* ---- deeds without, with one, with two words behind them ------------------------------------- */
 
 static bool do_bare(const char *verb)
 {

@@ -55,7 +55,7 @@ static void touch(const char *name)
 	close(fd);
 }
 
-/* ---- resolve ------------------------------------------------------------------------------------------- */
+/* ---- resolve --------------------------------------------------------------------------------- */
 
 static int links_met;
 
@@ -77,7 +77,8 @@ TEST(a_path_resolves_through_its_links)
 	EXPECT(mkdir(at("dir").data, 0755) == 0 && mkdir(at("dir/sub").data, 0755) == 0);
 	touch("dir/sub/file");
 	EXPECT(symlink("dir", at("rel").data) == 0 && symlink(at("rel").data, at("abs").data) == 0);
-	EXPECT(symlink("../sub/file", at("dir/up").data) != 0 || symlink("sub/../sub/file", at("dir/odd").data) == 0);
+	EXPECT(symlink("../sub/file", at("dir/up").data) != 0 ||
+	       symlink("sub/../sub/file", at("dir/odd").data) == 0);
 	EXPECT_INT(bv__resolve(&arena, at("abs/sub/file"), &sink, &seen), 0);
 	EXPECT_STR(seen.path.data, at("dir/sub/file").data);
 	EXPECT_INT(links_met, 2);
@@ -122,12 +123,14 @@ TEST(parents_sort_before_children_and_dashes)
 	EXPECT_INT(bv__path_compare(BV_STR("/a"), BV_STR("/a")), 0);
 }
 
-/* ---- grants ----------------------------------------------------------------------------------------------- */
+/* ---- grants ---------------------------------------------------------------------------------- */
 
 static void put(struct bv_grants *grants, const char *path, uint32_t rights, mode_t mode)
 {
-	const struct bv_seen seen = {
-		.path = bv_str_from(path), .device = 1, .inode = grants->count + 2, .mode = mode};
+	const struct bv_seen seen = {.path = bv_str_from(path),
+				     .device = 1,
+				     .inode = grants->count + 2,
+				     .mode = mode};
 
 	bv__grants_put(grants, &seen, seen.path, rights, true);
 }
@@ -161,9 +164,11 @@ TEST(nested_grants_get_only_the_mounts_they_need)
 	EXPECT_INT(bv__grants_to_root(&grants, &layers, &root, &rules, &err), BV_OK);
 	EXPECT_UINT(root.mounts.count, 4);
 	EXPECT(!find_mount(&root, "/work")->writable && !find_mount(&root, "/work")->executable);
-	EXPECT(find_mount(&root, "/work/out")->writable && !find_mount(&root, "/work/out")->executable);
+	EXPECT(find_mount(&root, "/work/out")->writable &&
+	       !find_mount(&root, "/work/out")->executable);
 	EXPECT(find_mount(&root, "/work/in") == NULL);
-	EXPECT(find_mount(&root, "/usr/lib")->executable && !find_mount(&root, "/usr/lib")->writable);
+	EXPECT(find_mount(&root, "/usr/lib")->executable &&
+	       !find_mount(&root, "/usr/lib")->writable);
 	EXPECT((find_mount(&root, "/usr/lib")->access & BV_LANDLOCK_EXECUTE) == 0);
 	/* The interpreter is shown already; only the right to execute it has to be added. */
 	EXPECT(find_mount(&root, "/usr/lib/ld.so") == NULL);
@@ -178,11 +183,13 @@ TEST(rights_become_the_landlock_rights_of_their_abi)
 {
 	const uint64_t write = bv__landlock_access(BV_RIGHT_WRITE, S_IFDIR, 7);
 
-	EXPECT_UINT(bv__landlock_access(BV_RIGHT_READ, S_IFDIR, 7), BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR);
+	EXPECT_UINT(bv__landlock_access(BV_RIGHT_READ, S_IFDIR, 7),
+		    BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR);
 	EXPECT_UINT(bv__landlock_access(BV_RIGHT_READ, S_IFREG, 7), BV_LANDLOCK_READ_FILE);
 	EXPECT((write & BV_LANDLOCK_TRUNCATE) != 0 && (write & BV_LANDLOCK_REFER) != 0);
 	EXPECT((write & (BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR | BV_LANDLOCK_EXECUTE)) == 0);
-	EXPECT((write & (BV_LANDLOCK_MAKE_CHAR | BV_LANDLOCK_MAKE_BLOCK | BV_LANDLOCK_MAKE_SOCK | BV_LANDLOCK_MAKE_FIFO)) == 0);
+	EXPECT((write & (BV_LANDLOCK_MAKE_CHAR | BV_LANDLOCK_MAKE_BLOCK | BV_LANDLOCK_MAKE_SOCK |
+			 BV_LANDLOCK_MAKE_FIFO)) == 0);
 	EXPECT((bv__landlock_access(BV_RIGHT_WRITE, S_IFDIR, 2) & BV_LANDLOCK_TRUNCATE) == 0);
 	EXPECT((bv__landlock_access(BV_RIGHT_WRITE, S_IFDIR, 1) & BV_LANDLOCK_REFER) == 0);
 	EXPECT_UINT(bv__landlock_access(BV_RIGHT_MAP, S_IFDIR, 7), 0);
@@ -207,7 +214,7 @@ TEST(the_same_place_granted_twice_is_one_grant)
 	end();
 }
 
-/* ---- images ------------------------------------------------------------------------------------------------ */
+/* ---- images ---------------------------------------------------------------------------------- */
 
 struct memory_file {
 	const uint8_t *data;
@@ -329,14 +336,15 @@ TEST(no_cut_or_flipped_image_does_harm)
 	end();
 }
 
-/* ---- ids ------------------------------------------------------------------------------------------------------ */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 TEST(private_ids_lie_in_the_map_and_are_never_0)
 {
 	struct bv_id_range range;
 
 	EXPECT(bv__private_ids_in("         0          0 4294967295\n", &range));
-	EXPECT(range.first >= 2147000000u && range.count > 100000 && range.first + range.count <= 2147483647u);
+	EXPECT(range.first >= 2147000000u && range.count > 100000 &&
+	       range.first + range.count <= 2147483647u);
 	EXPECT(bv__private_ids_in("0 1000 1\n1 100000 65536\n", &range));
 	EXPECT(range.first > 1 && range.first + range.count <= 65537);
 	EXPECT(!bv__private_ids_in("0 0 1\n", &range));
@@ -346,10 +354,11 @@ TEST(private_ids_lie_in_the_map_and_are_never_0)
 	EXPECT(bv__private_ids_in("0 0 2\n", &range) && range.first == 1 && range.count == 1);
 	/* Numbers that do not fit are passed over. */
 	EXPECT(!bv__private_ids_in("99999999999999999999 0 5\n", &range));
-	EXPECT(!bv__private_ids_in("4294967290 0 4294967295\n", &range) || range.first >= 4294967290u);
+	EXPECT(!bv__private_ids_in("4294967290 0 4294967295\n", &range) ||
+	       range.first >= 4294967290u);
 }
 
-/* ---- facts and verdicts ------------------------------------------------------------------------------------------ */
+/* ---- facts and verdicts ---------------------------------------------------------------------- */
 
 struct machine {
 	struct bv_text_pair pairs[BV_FACT_COUNT];
@@ -363,7 +372,8 @@ static struct machine *make_machine(const char *const (*changes)[2], size_t chan
 
 	for (int fact = 0; fact < BV_FACT_COUNT; fact++) {
 		const char *name = bv__fact_name((enum bv_fact)fact);
-		const char *value = bv__fact_kind((enum bv_fact)fact) == BV_FACT_TRIED ? "yes" : "1";
+		const char *value = bv__fact_kind((enum bv_fact)fact) == BV_FACT_TRIED ? "yes"
+										       : "1";
 
 		if (fact == BV_FACT_LANDLOCK_ABI)
 			value = "7";
@@ -377,21 +387,25 @@ static struct machine *make_machine(const char *const (*changes)[2], size_t chan
 		}
 		machine.pairs[fact] = (struct bv_text_pair){bv_str_from(name), bv_str_from(value)};
 	}
-	machine.snapshot = (struct bv_profile_snapshot){
-		.backend = BV_STR("linux"), .probed = {machine.pairs, BV_FACT_COUNT}};
+	machine.snapshot = (struct bv_profile_snapshot){.backend = BV_STR("linux"),
+							.probed = {machine.pairs, BV_FACT_COUNT}};
 	return &machine;
 }
 
-static struct bv_profile profile_of(const struct machine *machine, const struct bv_execution_options *execution)
+static struct bv_profile profile_of(const struct machine *machine,
+				    const struct bv_execution_options *execution)
 {
 	struct bv_profile profile;
 
 	bv__linux_profile(NULL, &machine->snapshot, execution, &profile);
 	for (int kind = 0; kind < BV_KIND_COUNT; kind++) {
-		EXPECT(profile.primitive[kind] != NULL && profile.reason[kind] != NULL && profile.remedy[kind] != NULL);
+		EXPECT(profile.primitive[kind] != NULL && profile.reason[kind] != NULL &&
+		       profile.remedy[kind] != NULL);
 		/* A weak cell says why, and how to mend it; a strong one has nothing to excuse. */
-		EXPECT_THAT((profile.ceiling[kind].enforcement == BV_ENFORCED) == (profile.reason[kind][0] == '\0'),
-			    "%s: '%s'", bv_kind_name((enum bv_requirement_kind)kind), profile.reason[kind]);
+		EXPECT_THAT((profile.ceiling[kind].enforcement == BV_ENFORCED) ==
+				    (profile.reason[kind][0] == '\0'),
+			    "%s: '%s'", bv_kind_name((enum bv_requirement_kind)kind),
+			    profile.reason[kind]);
 		EXPECT((profile.reason[kind][0] == '\0') == (profile.remedy[kind][0] == '\0'));
 	}
 	return profile;
@@ -413,9 +427,13 @@ TEST(without_namespaces_the_reason_is_the_machines_own)
 		const char *changes[2][2];
 		const char *word;
 	} rows[] = {
-		{{{"namespaces", "no: EPERM at writing uid_map"}, {"apparmor_restrict_unprivileged_userns", "1"}}, "AppArmor"},
-		{{{"namespaces", "no: ENOSPC at clone"}, {"max_user_namespaces", "0"}}, "max_user_namespaces"},
-		{{{"namespaces", "no: EPERM at clone"}, {"unprivileged_userns_clone", "0"}}, "unprivileged_userns_clone"},
+		{{{"namespaces", "no: EPERM at writing uid_map"},
+		  {"apparmor_restrict_unprivileged_userns", "1"}},
+		 "AppArmor"},
+		{{{"namespaces", "no: ENOSPC at clone"}, {"max_user_namespaces", "0"}},
+		 "max_user_namespaces"},
+		{{{"namespaces", "no: EPERM at clone"}, {"unprivileged_userns_clone", "0"}},
+		 "unprivileged_userns_clone"},
 		{{{"namespaces", "no: EPERM at clone"}, {"outer_seccomp", "2"}}, "outer sandbox"},
 		{{{"namespaces", "no: EINVAL at clone"}, {"kernel", "6"}}, "cannot be used here"},
 	};
@@ -425,8 +443,8 @@ TEST(without_namespaces_the_reason_is_the_machines_own)
 
 		EXPECT_INT(profile.ceiling[BV_KIND_FILESYSTEM].enforcement, BV_MEDIATED);
 		EXPECT_INT(profile.ceiling[BV_KIND_TEMP_ROOT].enforcement, BV_UNSUPPORTED);
-		EXPECT_THAT(strstr(profile.reason[BV_KIND_FILESYSTEM], "Landlock alone") != NULL, "%s",
-			    profile.reason[BV_KIND_FILESYSTEM]);
+		EXPECT_THAT(strstr(profile.reason[BV_KIND_FILESYSTEM], "Landlock alone") != NULL,
+			    "%s", profile.reason[BV_KIND_FILESYSTEM]);
 		EXPECT_THAT(strstr(profile.reason[BV_KIND_TEMP_ROOT], rows[i].word) != NULL, "%s",
 			    profile.reason[BV_KIND_TEMP_ROOT]);
 	}
@@ -434,7 +452,8 @@ TEST(without_namespaces_the_reason_is_the_machines_own)
 
 TEST(an_old_landlock_alone_bounds_no_files)
 {
-	static const char *const changes[][2] = {{"namespaces", "no: EPERM at clone"}, {"landlock_abi", "2"}};
+	static const char *const changes[][2] = {{"namespaces", "no: EPERM at clone"},
+						 {"landlock_abi", "2"}};
 	const struct bv_profile profile = profile_of(make_machine(changes, 2), NULL);
 
 	EXPECT_INT(profile.ceiling[BV_KIND_FILESYSTEM].enforcement, BV_UNSUPPORTED);
@@ -443,7 +462,8 @@ TEST(an_old_landlock_alone_bounds_no_files)
 
 TEST(a_machine_without_filters_runs_nothing)
 {
-	static const char *const changes[][2] = {{"seccomp_filter", "no: EINVAL at loading a filter"}};
+	static const char *const changes[][2] = {
+		{"seccomp_filter", "no: EINVAL at loading a filter"}};
 	const struct bv_profile profile = profile_of(make_machine(changes, 1), NULL);
 
 	for (int kind = 0; kind < BV_KIND_COUNT; kind++)
@@ -452,8 +472,10 @@ TEST(a_machine_without_filters_runs_nothing)
 
 TEST(layers_left_out_weaken_their_cells_alone)
 {
-	const struct bv_execution_options no_netns = {.has_without = true, .without = 1u << BV_LAYER_NETWORK_NAMESPACE};
-	const struct bv_execution_options no_landlock = {.has_without = true, .without = 1u << BV_LAYER_LANDLOCK};
+	const struct bv_execution_options no_netns = {.has_without = true,
+						      .without = 1u << BV_LAYER_NETWORK_NAMESPACE};
+	const struct bv_execution_options no_landlock = {.has_without = true,
+							 .without = 1u << BV_LAYER_LANDLOCK};
 	struct bv_profile profile = profile_of(make_machine(NULL, 0), &no_netns);
 	struct bv_requirement write = {.tag = BV_REQ_CAPABILITY};
 
@@ -463,7 +485,8 @@ TEST(layers_left_out_weaken_their_cells_alone)
 	EXPECT_STR(profile.primitive[BV_KIND_FILESYSTEM], "private_root");
 	/* A mount cannot be written to without being readable. */
 	write.u.capability.tag = BV_CAP_FILESYSTEM;
-	write.u.capability.u.filesystem = (struct bv_fs_capability){.access = BV_FS_WRITE, .recursive = true};
+	write.u.capability.u.filesystem = (struct bv_fs_capability){.access = BV_FS_WRITE,
+								    .recursive = true};
 	EXPECT_INT(bv__linux_classify(NULL, &write, &profile).enforcement, BV_MEDIATED);
 	write.u.capability.u.filesystem.access = BV_FS_READ_WRITE;
 	EXPECT_INT(bv__linux_classify(NULL, &write, &profile).enforcement, BV_ENFORCED);
@@ -474,7 +497,8 @@ TEST(layers_left_out_weaken_their_cells_alone)
 TEST(an_atomic_kill_needs_a_pid_namespace)
 {
 	static const char *const changes[][2] = {{"namespaces", "no: EPERM at clone"}};
-	struct bv_requirement kill = {.tag = BV_REQ_HOST_CONTROL, .u.control = {.tag = BV_CONTROL_KILL}};
+	struct bv_requirement kill = {.tag = BV_REQ_HOST_CONTROL,
+				      .u.control = {.tag = BV_CONTROL_KILL}};
 	struct bv_profile profile = profile_of(make_machine(NULL, 0), NULL);
 
 	kill.u.control.u.kill.guarantee = BV_KILL_ATOMIC;
@@ -485,11 +509,12 @@ TEST(an_atomic_kill_needs_a_pid_namespace)
 	EXPECT_INT(bv__linux_classify(NULL, &kill, &profile).enforcement, BV_MEDIATED);
 }
 
-/* ---- what /proc says ------------------------------------------------------------------------------------------------ */
+/* ---- what /proc says ------------------------------------------------------------------------- */
 
 TEST(a_status_field_is_found_by_its_whole_name)
 {
-	const struct bv_str status = BV_STR("Name:\tx\nUid:\t1\t2\t3\t4\nSeccomp:\t2\nSeccomp_filters:\t1\nGroups:\t \nLast:\t9");
+	const struct bv_str status = BV_STR(
+		"Name:\tx\nUid:\t1\t2\t3\t4\nSeccomp:\t2\nSeccomp_filters:\t1\nGroups:\t \nLast:\t9");
 
 	EXPECT(bv_str_is(bv__status_field(status, "Seccomp"), "2"));
 	EXPECT(bv_str_is(bv__status_field(status, "Seccomp_filters"), "1"));
@@ -505,7 +530,10 @@ static const char *judge(const char *lines)
 		{.source = {"/srv/a b", 8}, .dest = {"/srv/a b", 8}, .directory = true},
 		{.source = {"/out", 4}, .dest = {"/out", 4}, .directory = true, .writable = true},
 		{.source = {"/usr", 4}, .dest = {"/usr", 4}, .directory = true, .executable = true},
-		{.source = {"/dev/null", 9}, .dest = {"/dev/null", 9}, .writable = true, .node = true},
+		{.source = {"/dev/null", 9},
+		 .dest = {"/dev/null", 9},
+		 .writable = true,
+		 .node = true},
 	};
 	static struct bv_str masked[] = {{"/out/hidden", 11}};
 	const struct bv_launch_root root = {.mounts = {mounts, 4}, .masked = {masked, 1}};
@@ -526,29 +554,44 @@ TEST(a_root_that_is_not_as_planned_is_seen)
 {
 	begin();
 	EXPECT_STR(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST), NULL);
-	EXPECT_STR(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/out/hidden", "ro,nosuid")), NULL);
-	EXPECT_STR(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/usr/sub", "ro,nosuid,nodev")), NULL);
+	EXPECT_STR(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+				 MOUNT("/out/hidden", "ro,nosuid")),
+		   NULL);
+	EXPECT_STR(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+				 MOUNT("/usr/sub", "ro,nosuid,nodev")),
+		   NULL);
 	/* One thing wrong at a time. */
 	EXPECT(judge("") != NULL && judge("nonsense\n") != NULL);
 	EXPECT(judge(GOOD_ROOT GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(MOUNT("/", "rw,nosuid,nodev") GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "rw,nosuid,nodev,noexec") GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nosuid,nodev") GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nodev,noexec") GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nosuid,noexec") GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
-	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/home", "ro,nosuid,nodev")) != NULL);
-	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/usr/sub", "rw,nosuid,nodev")) != NULL);
-	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/out/hidden", "rw,nosuid")) != NULL);
-	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/outside", "rw,nosuid,nodev")) != NULL);
+	EXPECT(judge(MOUNT("/", "rw,nosuid,nodev")
+			     GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
+	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "rw,nosuid,nodev,noexec")
+			     GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
+	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nosuid,nodev")
+			     GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
+	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nodev,noexec")
+			     GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
+	EXPECT(judge(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nosuid,noexec")
+			     GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST) != NULL);
+	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+			     MOUNT("/home", "ro,nosuid,nodev")) != NULL);
+	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+			     MOUNT("/usr/sub", "rw,nosuid,nodev")) != NULL);
+	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST MOUNT("/out/hidden",
+										    "rw,nosuid")) !=
+	       NULL);
+	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+			     MOUNT("/outside", "rw,nosuid,nodev")) != NULL);
 	end();
 }
 
 TEST(a_limit_that_is_not_as_planned_is_seen)
 {
-	static const char limits[] = "Limit                     Soft Limit           Hard Limit           Units     \n"
-				     "Max core file size        1                    1                    bytes     \n"
-				     "Max stack size            8388608              unlimited            bytes     \n"
-				     "Max open files            64                   64                   files     \n";
+	static const char limits[] =
+		"Limit                     Soft Limit           Hard Limit           Units     \n"
+		"Max core file size        1                    1                    bytes     \n"
+		"Max stack size            8388608              unlimited            bytes     \n"
+		"Max open files            64                   64                   files     \n";
 	struct bv_launch_rlimit planned[] = {{4, 1, 1}, {3, 8388608, UINT64_MAX}, {7, 64, 64}};
 	struct bv_launch_rlimit_list list = {planned, 3};
 
@@ -561,7 +604,7 @@ TEST(a_limit_that_is_not_as_planned_is_seen)
 	EXPECT_STR(bv__limits_wrong(bv_str_from(limits), &list), "an unknown limit");
 }
 
-/* ---- what is remembered ------------------------------------------------------------------------------------------------ */
+/* ---- what is remembered ---------------------------------------------------------------------- */
 
 TEST(what_a_probe_found_is_remembered_for_its_key_alone)
 {
@@ -617,8 +660,8 @@ TEST(a_damaged_or_foreign_memory_is_none)
 		EXPECT(pread(fd, &byte, 1, i) == 1);
 		byte ^= 1;
 		EXPECT(pwrite(fd, &byte, 1, i) == 1);
-		EXPECT_THAT(!bv__probe_recall(at("mem").data, &memory.key, &back), "byte %lld may be changed",
-			    (long long)i);
+		EXPECT_THAT(!bv__probe_recall(at("mem").data, &memory.key, &back),
+			    "byte %lld may be changed", (long long)i);
 		byte ^= 1;
 		EXPECT(pwrite(fd, &byte, 1, i) == 1);
 	}
@@ -630,12 +673,13 @@ TEST(a_damaged_or_foreign_memory_is_none)
 	/* Others may read it, or enter the directory: then they may have written, too. */
 	EXPECT(chmod(path, 0644) == 0 && !bv__probe_recall(at("mem").data, &memory.key, &back));
 	EXPECT(chmod(path, 0600) == 0 && bv__probe_recall(at("mem").data, &memory.key, &back));
-	EXPECT(chmod(at("mem").data, 0755) == 0 && !bv__probe_recall(at("mem").data, &memory.key, &back));
+	EXPECT(chmod(at("mem").data, 0755) == 0 &&
+	       !bv__probe_recall(at("mem").data, &memory.key, &back));
 	close(fd);
 	end();
 }
 
-/* ---- streams ----------------------------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 TEST(a_stream_without_memory_for_more_keeps_its_beginning)
 {

@@ -66,8 +66,8 @@ EVERYWHERE(a_daemon_neither_holds_the_run_nor_outlives_it)
 EVERYWHERE(the_wall_limit_ends_the_run_and_says_so)
 {
 	const char *mark = mark_of(place);
-	struct bv_spec *spec =
-		guest_spec(place, "daemon", "30", ",", "sleep", "30000", ",", "out", mark, NULL);
+	struct bv_spec *spec = guest_spec(place, "daemon", "30", ",", "sleep", "30000", ",", "out",
+					  mark, NULL);
 	struct ran ran;
 
 	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 400000, err));
@@ -97,9 +97,9 @@ EVERYWHERE(a_run_within_its_wall_limit_is_not_touched)
 EVERYWHERE(kill_ends_the_whole_tree)
 {
 	const char *mark = mark_of(place);
-	struct bv_run *run = start_spec(
-		guest_spec(place, "daemon", "30", ",", "out", "up\n", ",", "sleep", "30000", ",", "out", mark, NULL),
-		&gathering);
+	struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out", "up\n", ",",
+						   "sleep", "30000", ",", "out", mark, NULL),
+					&gathering);
 	struct ran ran;
 
 	await_output(run, "up");
@@ -121,15 +121,16 @@ EVERYWHERE(a_run_killed_before_it_ran_ends_too)
 	SURE(bv_run_kill(run, err));
 	EXPECT(await_end(run, 5000));
 	ran = finish_run(run);
-	EXPECT_THAT(strcmp(ran.outcome, "Killed") == 0, "%s: %s", ran.outcome, bv_report_summary(ran.handle));
+	EXPECT_THAT(strcmp(ran.outcome, "Killed") == 0, "%s: %s", ran.outcome,
+		    bv_report_summary(ran.handle));
 }
 
 EVERYWHERE(freeing_a_run_leaves_nothing)
 {
 	const char *mark = mark_of(place);
-	struct bv_run *run = start_spec(
-		guest_spec(place, "daemon", "30", ",", "out", "up\n", ",", "sleep", "30000", ",", "out", mark, NULL),
-		&gathering);
+	struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out", "up\n", ",",
+						   "sleep", "30000", ",", "out", mark, NULL),
+					&gathering);
 
 	await_output(run, "up");
 	bv_run_free(run);
@@ -150,8 +151,9 @@ EVERYWHERE(nothing_outlives_a_host_that_was_killed)
 	host = fork();
 	EXPECT(host >= 0);
 	if (host == 0) {
-		struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out", "up\n", ",", "sleep",
-							   "30000", ",", "out", mark, NULL),
+		struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out",
+							   "up\n", ",", "sleep", "30000", ",",
+							   "out", mark, NULL),
 						&gathering);
 
 		await_output(run, "up");
@@ -170,9 +172,9 @@ EVERYWHERE(nothing_outlives_a_host_that_was_killed)
 EVERYWHERE(nothing_outlives_a_launcher_that_was_killed)
 {
 	const char *mark = mark_of(place);
-	struct bv_run *run = start_spec(
-		guest_spec(place, "daemon", "30", ",", "out", "up\n", ",", "sleep", "30000", ",", "out", mark, NULL),
-		&gathering);
+	struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out", "up\n", ",",
+						   "sleep", "30000", ",", "out", mark, NULL),
+					&gathering);
 	char path[64], text[64] = "";
 	struct ran ran;
 	int fd;
@@ -218,7 +220,9 @@ EVERYWHERE(two_runs_at_once_do_not_meet)
 		char code[8];
 
 		(void)snprintf(code, sizeof(code), "%d", 10 + i);
-		runs[i] = start_spec(guest_spec(place, "fork", ",", "sleep", "100", ",", "exit", code, NULL), NULL);
+		runs[i] = start_spec(guest_spec(place, "fork", ",", "sleep", "100", ",", "exit",
+						code, NULL),
+				     NULL);
 	}
 	for (int i = 7; i >= 0; i--) {
 		struct ran ran;

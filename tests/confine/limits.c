@@ -35,7 +35,8 @@ EVERYWHERE(exactly_as_many_tasks_as_allowed_can_live_at_once)
 		ran = run_spec(spec);
 		(void)snprintf(line, sizeof(line), "tasks %d then %d", limit, EAGAIN);
 		EXPECT_SAID(&ran, line);
-		EXPECT_INT(ran.report.body.budget.process_count.supplied_guarantee.tag, BV_GUARANTEE_HARD);
+		EXPECT_INT(ran.report.body.budget.process_count.supplied_guarantee.tag,
+			   BV_GUARANTEE_HARD);
 	}
 }
 
@@ -75,7 +76,8 @@ EVERYWHERE(handles_are_bounded_for_each_process)
 	ran = run_spec(spec);
 	/* The standard three are among them. */
 	EXPECT_SAID(&ran, "opened 17");
-	EXPECT_INT(ran.report.body.budget.handle_count.supplied_guarantee.tag, BV_GUARANTEE_MEDIATED);
+	EXPECT_INT(ran.report.body.budget.handle_count.supplied_guarantee.tag,
+		   BV_GUARANTEE_MEDIATED);
 	EXPECT_INT(ran.report.body.budget.handle_count.finding, BV_FINDING_UNAVAILABLE);
 }
 
@@ -93,7 +95,8 @@ EVERYWHERE(more_handles_than_the_host_has_are_refused)
 
 EVERYWHERE(what_nothing_holds_is_refused)
 {
-	static const enum bv_budget dimensions[] = {BV_BUDGET_CPU, BV_BUDGET_MEMORY, BV_BUDGET_STORAGE};
+	static const enum bv_budget dimensions[] = {BV_BUDGET_CPU, BV_BUDGET_MEMORY,
+						    BV_BUDGET_STORAGE};
 
 	for (size_t i = 0; i < sizeof(dimensions) / sizeof(dimensions[0]); i++) {
 		struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);
@@ -117,7 +120,8 @@ EVERYWHERE(limits_are_read_back_before_the_program_runs)
 	ran = run_spec(spec);
 	attested = &ran.report.body.attestations;
 	for (size_t i = 0; i < attested->count; i++) {
-		EXPECT_THAT(attested->items[i].holds, "the layer '%s' does not hold", attested->items[i].layer.data);
+		EXPECT_THAT(attested->items[i].holds, "the layer '%s' does not hold",
+			    attested->items[i].layer.data);
 		for (size_t e = 0; e < attested->items[i].evidence.count; e++) {
 			const struct bv_text_pair *pair = &attested->items[i].evidence.items[e];
 

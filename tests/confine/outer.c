@@ -74,7 +74,8 @@ static struct bv_support *look(void)
 	struct bv_error err = {.code = BV_OK};
 	struct bv_support *support = NULL;
 
-	EXPECT_THAT(bv_support_probe("linux", NULL, &support, &err) == BV_OK, "%s: %s", err.where, err.message);
+	EXPECT_THAT(bv_support_probe("linux", NULL, &support, &err) == BV_OK, "%s: %s", err.where,
+		    err.message);
 	return support;
 }
 
@@ -188,7 +189,8 @@ EVERYWHERE(with_user_namespaces_used_up_the_reason_is_named)
 		return;
 	/* A user namespace of our own may be told to hold no other. */
 	(void)snprintf(map, sizeof(map), "%u %u 1", geteuid(), geteuid());
-	EXPECT(unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", map));
+	EXPECT(unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") &&
+	       put("/proc/self/uid_map", map));
 	EXPECT(put("/proc/self/gid_map", map) && put("/proc/sys/user/max_user_namespaces", "0"));
 	support = look();
 	EXPECT_STR(fact_of(support, "namespaces"), "no: ENOSPC at clone");
@@ -209,7 +211,8 @@ EVERYWHERE(a_root_without_another_id_starts_nothing)
 	if (place->bare || geteuid() == 0)
 		return;
 	(void)snprintf(map, sizeof(map), "0 %u 1", geteuid());
-	EXPECT(unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", map));
+	EXPECT(unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") &&
+	       put("/proc/self/uid_map", map));
 	(void)snprintf(map, sizeof(map), "0 %u 1", TEST_UID);
 	EXPECT(put("/proc/self/gid_map", map) && geteuid() == 0);
 	spec = guest_spec(place, "exit", "0", NULL);

@@ -52,7 +52,8 @@ static int unix_listener(int type, const char *name)
 	memcpy(address.sun_path, name, strlen(name));
 	if (name[0] == '@')
 		address.sun_path[0] = '\0';
-	EXPECT_THAT(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0, "cannot bind %s", name);
+	EXPECT_THAT(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0, "cannot bind %s",
+		    name);
 	EXPECT(type == SOCK_DGRAM || listen(fd, 8) == 0);
 	if (name[0] != '@')
 		EXPECT(chmod(name, 0777) == 0);
@@ -66,7 +67,8 @@ static void open_listeners(const struct place *place, struct listeners *all)
 	(void)snprintf(all->path_name, sizeof(all->path_name), "/tmp/bvr-%d-s", (int)getpid());
 	(void)snprintf(all->dgram_name, sizeof(all->dgram_name), "/tmp/bvr-%d-d", (int)getpid());
 	(void)snprintf(all->abstract_name, sizeof(all->abstract_name), "@bvr-%d-s", (int)getpid());
-	(void)snprintf(all->abstract_dgram_name, sizeof(all->abstract_dgram_name), "@bvr-%d-d", (int)getpid());
+	(void)snprintf(all->abstract_dgram_name, sizeof(all->abstract_dgram_name), "@bvr-%d-d",
+		       (int)getpid());
 	all->tcp = inet_listener(SOCK_STREAM, all->tcp_port);
 	all->udp = inet_listener(SOCK_DGRAM, all->udp_port);
 	all->path = unix_listener(SOCK_STREAM, all->path_name);
@@ -108,20 +110,24 @@ EVERYWHERE(no_listener_of_the_host_is_contacted)
 	char command[1200];
 
 	open_listeners(place, &all);
-	ran = run_guest(place, "tcp", all.tcp_port, ",", "udp", all.udp_port, ",", "unix", all.path_name, ",",
-			"unix-dgram", all.dgram_name, ",", "unix", all.abstract_name, ",", "unix-dgram",
-			all.abstract_dgram_name, ",", "pair-to", all.dgram_name, ",", "pair-to",
-			all.abstract_dgram_name, ",", "pair", NULL);
+	ran = run_guest(place, "tcp", all.tcp_port, ",", "udp", all.udp_port, ",", "unix",
+			all.path_name, ",", "unix-dgram", all.dgram_name, ",", "unix",
+			all.abstract_name, ",", "unix-dgram", all.abstract_dgram_name, ",",
+			"pair-to", all.dgram_name, ",", "pair-to", all.abstract_dgram_name, ",",
+			"pair", NULL);
 	EXPECT_INT(contacts(&all), 0);
-	EXPECT_THAT(strstr(ran.out, "tcp") != NULL && strstr(ran.out, "pair-to") != NULL, "it did not try: %s", ran.out);
+	EXPECT_THAT(strstr(ran.out, "tcp") != NULL && strstr(ran.out, "pair-to") != NULL,
+		    "it did not try: %s", ran.out);
 	/* Connected local pairs are harmless, and many programs need them. */
 	EXPECT_SAID(&ran, "pair : ok");
 	/* The control: the same deeds outside reach all of them. */
-	(void)snprintf(command, sizeof(command),
-		       "'%s' tcp %s , udp %s , unix %s , unix-dgram %s , unix %s , unix-dgram %s , pair-to %s , pair-to %s "
-		       ">/dev/null",
-		       place->guest, all.tcp_port, all.udp_port, all.path_name, all.dgram_name, all.abstract_name,
-		       all.abstract_dgram_name, all.dgram_name, all.abstract_dgram_name);
+	(void)snprintf(
+		command, sizeof(command),
+		"'%s' tcp %s , udp %s , unix %s , unix-dgram %s , unix %s , unix-dgram %s , pair-to %s , pair-to %s "
+		">/dev/null",
+		place->guest, all.tcp_port, all.udp_port, all.path_name, all.dgram_name,
+		all.abstract_name, all.abstract_dgram_name, all.dgram_name,
+		all.abstract_dgram_name);
 	EXPECT(system(command) == 0);
 	EXPECT_INT(contacts(&all), 8);
 	close_listeners(&all);
@@ -137,8 +143,9 @@ EVERYWHERE(without_a_network_namespace_no_listener_is_contacted_either)
 	if (place->bare)
 		return;
 	open_listeners(place, &all);
-	spec = guest_spec(place, "tcp", all.tcp_port, ",", "udp", all.udp_port, ",", "unix", all.abstract_name, ",",
-			  "unix-dgram", all.abstract_dgram_name, ",", "pair-to", all.abstract_dgram_name, NULL);
+	spec = guest_spec(place, "tcp", all.tcp_port, ",", "udp", all.udp_port, ",", "unix",
+			  all.abstract_name, ",", "unix-dgram", all.abstract_dgram_name, ",",
+			  "pair-to", all.abstract_dgram_name, NULL);
 	EXPECT_INT(bv_spec_without(spec, "netns", &why), BV_OK);
 	(void)run_spec(spec);
 	EXPECT_INT(contacts(&all), 0);
@@ -212,7 +219,8 @@ EVERYWHERE(tasks_follow_the_policy)
 
 EVERYWHERE(denied_calls_are_counted_and_named)
 {
-	struct ran ran = run_guest(place, "ptrace", "1", ",", "ptrace", "1", ",", "ptrace", "1", NULL);
+	struct ran ran = run_guest(place, "ptrace", "1", ",", "ptrace", "1", ",", "ptrace", "1",
+				   NULL);
 	const struct bv_denied_attempt *denied = find_denied(&ran, "ptrace");
 
 	EXPECT(denied != NULL);

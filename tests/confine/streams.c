@@ -31,7 +31,7 @@ static int count_lines(const char *text, const char *prefix)
 	return count;
 }
 
-/* ---- environment --------------------------------------------------------------------------------- */
+/* ---- environment ----------------------------------------------------------------------------- */
 
 EVERYWHERE(the_environment_is_exactly_what_was_declared)
 {
@@ -87,7 +87,7 @@ EVERYWHERE(no_signal_is_blocked_or_ignored)
 	EXPECT_STR(ran.outcome, "Completed");
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------------ */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 EVERYWHERE(no_descriptor_of_the_host_is_inherited)
 {
@@ -115,7 +115,8 @@ EVERYWHERE(exactly_the_named_descriptors_are_inherited)
 	int fd = open(file, O_RDONLY | O_CLOEXEC), other = open(file, O_RDONLY);
 	struct ran ran;
 
-	EXPECT(fd >= 0 && other >= 0 && dup3(fd, 7, O_CLOEXEC) == 7 && dup2(fd, 300) == 300 && dup2(other, 8) == 8);
+	EXPECT(fd >= 0 && other >= 0 && dup3(fd, 7, O_CLOEXEC) == 7 && dup2(fd, 300) == 300 &&
+	       dup2(other, 8) == 8);
 	SURE(bv_spec_inherit_fd(spec, 7, err));
 	SURE(bv_spec_inherit_fd(spec, 300, err));
 	ran = run_spec(spec);
@@ -175,18 +176,20 @@ EVERYWHERE(a_host_without_descriptors_is_told)
 		code = bv_run_start(plan, NULL, &run, &err);
 		few.rlim_cur = few.rlim_max < 1024 ? few.rlim_max : 1024;
 		EXPECT(setrlimit(RLIMIT_NOFILE, &few) == 0);
-		EXPECT_THAT(code == BV_OK || err.message[0] != '\0', "no message with room for %d", room);
+		EXPECT_THAT(code == BV_OK || err.message[0] != '\0', "no message with room for %d",
+			    room);
 		bv_run_free(run);
 		int next = open("/", O_PATH | O_CLOEXEC);
 
-		EXPECT_THAT(next == lowest_free, "with room for %d the next descriptor is %d, not %d (%s)", room, next,
+		EXPECT_THAT(next == lowest_free,
+			    "with room for %d the next descriptor is %d, not %d (%s)", room, next,
 			    lowest_free, err.message);
 		close(next);
 	}
 	EXPECT_INT(count_processes(place->guest), 0);
 }
 
-/* ---- streams ---------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 EVERYWHERE(standard_input_is_empty)
 {
@@ -260,7 +263,8 @@ EVERYWHERE(both_streams_are_captured_apart_and_digested)
 	EXPECT_STR(ran.out, "to stdout");
 	EXPECT_BYTES(err_data, err_bytes, "to stderr", 9);
 	EXPECT_UINT(streams->count, 2);
-	EXPECT(bv_str_is(streams->items[0].name, "stdout") && bv_str_is(streams->items[1].name, "stderr"));
+	EXPECT(bv_str_is(streams->items[0].name, "stdout") &&
+	       bv_str_is(streams->items[1].name, "stderr"));
 	EXPECT(streams->items[0].complete && streams->items[1].complete);
 	bv_hash_bytes("to stdout", 9, &digest);
 	EXPECT(bv_digest_equal(&digest, &streams->items[0].content_hash));
@@ -271,7 +275,8 @@ EVERYWHERE(both_streams_are_captured_apart_and_digested)
 
 static uint64_t forwarded;
 
-static ptrdiff_t count_forwarded(void *context, enum bv_stream stream, const void *data, size_t size_bytes)
+static ptrdiff_t count_forwarded(void *context, enum bv_stream stream, const void *data,
+				 size_t size_bytes)
 {
 	(void)context;
 	(void)stream;
@@ -316,7 +321,8 @@ EVERYWHERE_WITHIN(a_gibibyte_of_output_is_bounded_in_memory, 240)
 	EXPECT_UINT(ran.report.body.streams.items[0].forwarded_bytes, gibibyte);
 	EXPECT_UINT(ran.report.body.streams.items[0].kept_bytes, 1 << 20);
 	EXPECT_UINT(forwarded, gibibyte);
-	EXPECT_THAT(resident_kib() - before < 32 << 10, "the host grew by %ld KiB", resident_kib() - before);
+	EXPECT_THAT(resident_kib() - before < 32 << 10, "the host grew by %ld KiB",
+		    resident_kib() - before);
 }
 
 EVERYWHERE(limits_of_capture_and_output_hold)
@@ -343,7 +349,8 @@ EVERYWHERE(limits_of_capture_and_output_hold)
 }
 
 /* Takes seven bytes at a time, and only every other time it is asked. */
-static ptrdiff_t take_slowly(void *context, enum bv_stream stream, const void *data, size_t size_bytes)
+static ptrdiff_t take_slowly(void *context, enum bv_stream stream, const void *data,
+			     size_t size_bytes)
 {
 	int *turn = context;
 
@@ -379,7 +386,8 @@ EVERYWHERE(a_slow_reader_loses_nothing)
 	EXPECT(ran.report.body.streams.items[0].complete);
 }
 
-static ptrdiff_t take_nothing_ever(void *context, enum bv_stream stream, const void *data, size_t size_bytes)
+static ptrdiff_t take_nothing_ever(void *context, enum bv_stream stream, const void *data,
+				   size_t size_bytes)
 {
 	(void)context;
 	(void)stream;
@@ -401,7 +409,7 @@ EVERYWHERE(a_reader_that_left_is_a_broken_pipe)
 	EXPECT(!ran.report.body.streams.items[0].complete);
 }
 
-/* ---- terminal ------------------------------------------------------------------------------------------ */
+/* ---- terminal -------------------------------------------------------------------------------- */
 
 EVERYWHERE(without_a_terminal_there_is_none)
 {

@@ -53,21 +53,26 @@ enum {
 	END = -1,
 };
 
-static const int whole_run[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, 10, EXEC, DENIED, DENIED, EXIT, END};
+static const int whole_run[] = {0,         1,       2, 3,  4,    5,      6,      7,    8,
+				INSTALLED, RELEASE, 9, 10, EXEC, DENIED, DENIED, EXIT, END};
 static const int refused[] = {0, 1, REFUSAL, 11, END};
 static const int refused_at_once[] = {0, REFUSAL, 11, END};
 static const int faulted[] = {0, 1, 2, 3, 4, FAULT, 12, END};
 static const int failed_exec[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, FAULT, 12, END};
-static const int failed_exec_early[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, FAULT, 12, END};
-static const int *const legal[] = {whole_run, refused, refused_at_once, faulted, failed_exec, failed_exec_early};
+static const int failed_exec_early[] = {0, 1, 2,         3,       4,     5,  6,
+					7, 8, INSTALLED, RELEASE, FAULT, 12, END};
+static const int *const legal[] = {whole_run, refused,     refused_at_once,
+				   faulted,   failed_exec, failed_exec_early};
 
 static struct packet packet_of(int what, uint64_t sequence)
 {
 	struct packet packet;
-	const enum bv_record_type type = what < 100 ? BV_RECORD_STATE : (enum bv_record_type)(what - 100);
+	const enum bv_record_type type = what < 100 ? BV_RECORD_STATE
+						    : (enum bv_record_type)(what - 100);
 
 	memset(&packet, 0, sizeof(packet));
-	packet.header = (struct bv_record_header){type, (uint32_t)payload_of(type), sequence, 1000 + sequence};
+	packet.header = (struct bv_record_header){type, (uint32_t)payload_of(type), sequence,
+						  1000 + sequence};
 	if (type == BV_RECORD_STATE)
 		packet.u.state.state = (uint32_t)what;
 	else if (type == BV_RECORD_INSTALLED)
@@ -84,7 +89,9 @@ static enum bv_code say(struct bv_transcript *transcript, const struct packet *p
 	struct bv_error err = {.code = BV_OK};
 	struct bv_record record;
 	const enum bv_code code = bv__transcript_accept(transcript, packet,
-							sizeof(packet->header) + packet->header.size_bytes, &record, &err);
+							sizeof(packet->header) +
+								packet->header.size_bytes,
+							&record, &err);
 
 	if (code != BV_OK) {
 		EXPECT_INT(code, BV_E_LAUNCHER);
@@ -128,7 +135,8 @@ TEST(every_legal_run_is_taken_to_its_end)
 	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
 		struct bv_transcript transcript;
 
-		EXPECT_THAT(play(&transcript, legal[i], 100) == length_of(legal[i]), "script %zu stopped", i);
+		EXPECT_THAT(play(&transcript, legal[i], 100) == length_of(legal[i]),
+			    "script %zu stopped", i);
 		EXPECT_INT(transcript.phase, BV_PHASE_OVER);
 	}
 }
@@ -137,8 +145,8 @@ TEST(every_legal_run_is_taken_to_its_end)
 static bool may_follow(const int *script, size_t count, int what)
 {
 	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
-		if (length_of(legal[i]) > count && memcmp(legal[i], script, count * sizeof(int)) == 0 &&
-		    legal[i][count] == what)
+		if (length_of(legal[i]) > count &&
+		    memcmp(legal[i], script, count * sizeof(int)) == 0 && legal[i][count] == what)
 			return true;
 	}
 	return false;
@@ -162,7 +170,9 @@ static bool is_always_possible(const struct bv_transcript *transcript, int what)
 
 TEST(anything_else_at_any_point_is_a_fault)
 {
-	static const int everything[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, REFUSAL, FAULT, INSTALLED, EXEC, DENIED, EXIT};
+	static const int everything[] = {0,     1,         2,    3,      4,   5,  6,
+					 7,     8,         9,    10,     11,  12, REFUSAL,
+					 FAULT, INSTALLED, EXEC, DENIED, EXIT};
 
 	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
 		for (size_t count = 0; count <= length_of(legal[i]); count++) {
@@ -176,8 +186,8 @@ TEST(anything_else_at_any_point_is_a_fault)
 					    is_always_possible(&transcript, everything[w]);
 				packet = packet_of(everything[w], transcript.next_sequence);
 				EXPECT_THAT((say(&transcript, &packet) == BV_OK) == legal_now,
-					    "script %zu after %zu steps: %d should be %s", i, count, everything[w],
-					    legal_now ? "taken" : "refused");
+					    "script %zu after %zu steps: %d should be %s", i, count,
+					    everything[w], legal_now ? "taken" : "refused");
 			}
 		}
 	}
@@ -216,14 +226,16 @@ TEST(a_packet_with_one_thing_wrong_is_a_fault)
 				bad.header.monotonic_ns = transcript.last_ns - 1;
 			else
 				continue;
-			EXPECT_THAT(bv__transcript_accept(&copy, &bad, size, &record, &err) == BV_E_LAUNCHER,
+			EXPECT_THAT(bv__transcript_accept(&copy, &bad, size, &record, &err) ==
+					    BV_E_LAUNCHER,
 				    "step %zu with %d wrong was taken", count, wrong);
 		}
 		EXPECT(say(&transcript, &good) == BV_OK);
 	}
 }
 
-static void expect_refused(const int *before, size_t count, const struct packet *packet, const char *what)
+static void expect_refused(const int *before, size_t count, const struct packet *packet,
+			   const char *what)
 {
 	struct bv_transcript transcript;
 	struct packet copy = *packet;
@@ -295,14 +307,16 @@ TEST(random_packets_never_reach_a_later_phase)
 		size = (size_t)(seed >> 33) % sizeof(noise);
 		(void)play(&transcript, whole_run, (size_t)(seed >> 50) % 9);
 		if (bv__transcript_accept(&transcript, noise, size, &record, &err) == BV_OK)
-			EXPECT(transcript.phase == BV_PHASE_SETUP || transcript.phase == BV_PHASE_CONCLUDED);
+			EXPECT(transcript.phase == BV_PHASE_SETUP ||
+			       transcript.phase == BV_PHASE_CONCLUDED);
 	}
 }
 
 TEST(names_are_there_for_every_number_and_for_none)
 {
 	for (uint32_t step = 0; step < BV_STEP_COUNT; step++)
-		EXPECT(strcmp(bv__step_name(step), "?") != 0 && strcmp(bv__step_text(step), "?") != 0);
+		EXPECT(strcmp(bv__step_name(step), "?") != 0 &&
+		       strcmp(bv__step_text(step), "?") != 0);
 	for (uint32_t state = 0; state < BV_STATE_COUNT; state++)
 		EXPECT(strcmp(bv__launcher_state_name(state), "?") != 0);
 	for (uint32_t reason = 0; reason < BV_REFUSAL_COUNT; reason++)

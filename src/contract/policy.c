@@ -216,9 +216,9 @@ enum bv_code bv__gate_controls(struct bv__gate *gate)
 	for (size_t i = 0; i < controls->count; i++) {
 		const struct bv_path path = {&top, NULL, i};
 		struct bv_host_control control = controls->items[i];
-		struct bv_host_control *first =
-			seen_at[control.tag] == 0 ? NULL
-						  : &controls->items[seen_at[control.tag] - 1];
+		struct bv_host_control *first = seen_at[control.tag] == 0
+							? NULL
+							: &controls->items[seen_at[control.tag] - 1];
 		enum bv_code code = BV_OK;
 
 		if (control.tag == BV_CONTROL_CAPTURE)
@@ -231,6 +231,10 @@ enum bv_code bv__gate_controls(struct bv__gate *gate)
 			code = gate_expose(gate, &path, &control.u.expose, kept);
 		else if (first != NULL)
 			code = refuse_repeated(gate, &path, first, &control);
+		else if (control.tag == BV_CONTROL_TEMP_ROOT &&
+			 control.u.temp_root.has_size_bytes && control.u.temp_root.size_bytes == 0)
+			code = bv__refuse(gate, &path, "leave the size out, or drop the control",
+					  "a temporary directory that may hold nothing");
 		if (code != BV_OK)
 			return code;
 		if (first != NULL && control.tag == BV_CONTROL_CAPTURE)
@@ -253,15 +257,16 @@ static enum bv_code gate_budgets(struct bv__gate *gate)
 	const struct bv_path top = {NULL, "budgets", 0};
 
 	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-		const struct bv_budget_request *request =
-			bv_budget_request_in(&gate->normal->budgets, counts[i]);
+		const struct bv_budget_request *request = bv_budget_request_in(
+			&gate->normal->budgets, counts[i]);
 		const struct bv_path path = {&top, bv_dimension_name(counts[i]), 0};
 
 		if (request != NULL && request->limit > UINT32_MAX)
-			return bv_fail_remedy(
-				gate->err, BV_E_BUDGET_INVALID, bv__gate_where(gate, &path),
-				"leave the limit out if none is meant", "no machine counts to %llu",
-				(unsigned long long)request->limit);
+			return bv_fail_remedy(gate->err, BV_E_BUDGET_INVALID,
+					      bv__gate_where(gate, &path),
+					      "leave the limit out if none is meant",
+					      "no machine counts to %llu",
+					      (unsigned long long)request->limit);
 	}
 	return BV_OK;
 }

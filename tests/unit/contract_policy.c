@@ -409,6 +409,18 @@ TEST(a_control_is_asked_for_once)
 	EXPECT_INVALID(&spec, "controls[2]", "Kill is asked for in two ways that contradict");
 }
 
+TEST(a_temporary_directory_may_hold_something)
+{
+	struct bv_boundary_spec spec = spec_launch();
+
+	spec_add_control(&spec, control_of(BV_CONTROL_TEMP_ROOT));
+	EXPECT_OK(gate(&spec, err));
+	spec.controls.items[1].u.temp_root.has_size_bytes = true;
+	EXPECT_INVALID(&spec, "controls[1]", "may hold nothing");
+	spec.controls.items[1].u.temp_root.size_bytes = 4096;
+	EXPECT_OK(gate(&spec, err));
+}
+
 static struct bv_host_control control_expose(const char *source, const char *dest)
 {
 	return (struct bv_host_control){

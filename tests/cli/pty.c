@@ -13,7 +13,6 @@
  * What the program wrote goes to standard output; the status is the program's, 128 and the signal
  * if one killed it, 99 when a wait took longer than ten seconds.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -196,6 +196,25 @@ static void read_input(void)
 	say("stdin %llu bytes sum %llu", total, sum);
 }
 
+/* Lineages whose every process makes the next one and ends: whoever looks for one finds it gone. */
+static void storm(int lineages)
+{
+	const time_t end = time(NULL) + 5;
+
+	prctl(PR_SET_NAME, "bvisor-storm", 0, 0, 0);
+	for (int i = 0; i < lineages; i++) {
+		if (fork() != 0)
+			continue;
+		setsid();
+		while (time(NULL) < end) {
+			if (fork() > 0)
+				_exit(0);
+		}
+		_exit(0);
+	}
+	pause();
+}
+
 /* A grandchild in a session of its own that keeps standard output open. */
 static void leave_daemon(unsigned int seconds)
 {
@@ -502,6 +521,8 @@ static bool do_one(const char *verb, char *word)
 		spin(atof(word));
 	else if (strcmp(verb, "tasks") == 0)
 		fork_many(atoi(word));
+	else if (strcmp(verb, "storm") == 0)
+		storm(atoi(word));
 	else if (strcmp(verb, "open") == 0)
 		open_many(atoi(word));
 	else if (strcmp(verb, "tcp") == 0)

@@ -63,6 +63,34 @@ EVERYWHERE(a_daemon_neither_holds_the_run_nor_outlives_it)
 	EXPECT(!said(&ran, "daemon lived on"));
 }
 
+static int count_storm(void)
+{
+	FILE *names = popen("cat /proc/[0-9]*/comm 2>/dev/null", "re");
+	char name[64];
+	int count = 0;
+
+	while (names != NULL && fgets(name, sizeof(name), names) != NULL)
+		count += strcmp(name, "bvisor-storm\n") == 0;
+	EXPECT(names != NULL);
+	pclose(names);
+	return count;
+}
+
+EVERYWHERE(a_storm_of_processes_does_not_outlive_the_run)
+{
+	struct bv_spec *spec;
+	struct ran ran;
+
+	/* A user's own processes cannot be told from the workload's without namespaces: known, and only mediated. */
+	if (place->bare && geteuid() != 0)
+		return;
+	spec = guest_spec(place, "storm", "60", NULL);
+	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 500000, err));
+	ran = run_spec(spec);
+	EXPECT_STR(ran.outcome, "Timeout");
+	EXPECT_INT(count_storm(), 0);
+}
+
 EVERYWHERE(the_wall_limit_ends_the_run_and_says_so)
 {
 	const char *mark = mark_of(place);

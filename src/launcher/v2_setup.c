@@ -353,7 +353,9 @@ static int prepare_exec(struct launch *launch)
 	plan->terminal = exec->terminal;
 	plan->fds = exec->fds.items;
 	plan->fd_count = exec->fds.count;
-	plan->umask = (mode_t)(exec->umask & 0777);
+	/* The host's own came along with this process; it can only be read by setting it. */
+	plan->umask = exec->umask <= 0777 ? (mode_t)exec->umask : umask(022);
+	(void)umask(022);
 	plan->attest = launch->work->attest;
 	if (plan->argv == NULL || plan->envp == NULL) {
 		errno = ENOMEM;

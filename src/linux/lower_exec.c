@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +14,7 @@ enum {
 	FDS_MAX = 64,
 	/* The launcher decodes the plan within four times this, and copies every text once more. */
 	VECTOR_BYTES_MAX = 1 << 20,
-	UMASK_DEFAULT = 022,
+	UMASK_INHERITED = 01000,
 };
 
 static const struct bv_env_entry_list *find_environment(const struct bv_boundary_plan *plan)
@@ -230,23 +229,6 @@ static enum bv_code lower_limits(struct bv_lowering_state *state)
 	return BV_OK;
 }
 
-/* The caller's own mask: files come out with the permissions the caller's always have. */
-static uint32_t caller_umask(void)
-{
-	char text[1024];
-	FILE *status = fopen("/proc/self/status", "re");
-	unsigned int mask = UMASK_DEFAULT;
-
-	/* umask(2) can only be read by changing it, for all threads of the host. */
-	while (status != NULL && fgets(text, sizeof(text), status) != NULL) {
-		if (sscanf(text, "Umask: %o", &mask) == 1)
-			break;
-	}
-	if (status != NULL)
-		fclose(status);
-	return mask & 0777;
-}
-
 enum bv_code bv__lower_exec(struct bv_lowering_state *state)
 {
 	struct bv_launch_exec *exec = &state->out->body.work.exec;
@@ -264,6 +246,8 @@ enum bv_code bv__lower_exec(struct bv_lowering_state *state)
 	if (code == BV_OK)
 		code = lower_limits(state);
 	exec->terminal = state->out->terminal;
-	exec->umask = caller_umask();
+	/* The caller's own, so that files come out with the permissions the caller's always have.  To
+	 * read it here would be to change it, for all threads of the host. */
+	exec->umask = UMASK_INHERITED;
 	return code;
 }

@@ -162,6 +162,7 @@ static void take_record(struct bv_backend_run *run, const struct bv_record *reco
 		run->has_exit = true;
 		run->exit = record->u.exit;
 		run->wall_deadline = 0;
+		run->drain_deadline = bv__now_ns() + SECOND_NS;
 		break;
 	}
 	/* After its last record the launcher has nothing to do but end. */
@@ -424,7 +425,9 @@ enum bv_code bv__run_step(struct bv_backend_run *run, enum bv_backend_state *ret
 		}
 	}
 	on_deadlines(run);
-	if (run->launcher_pidfd < 0 && bv__stream_done(&run->streams[0]) &&
+	/* Once the tree is gone the launcher only waits for its namespaces to go; so it is left to that
+	 * until the run is freed. */
+	if ((run->launcher_pidfd < 0 || run->has_exit) && bv__stream_done(&run->streams[0]) &&
 	    bv__stream_done(&run->streams[1]))
 		run->state = BV_BACKEND_ENDED;
 	arm_timer(run, false);

@@ -161,6 +161,10 @@ static enum bv_code lower_identity(struct bv_lowering_state *state)
 			  layers->namespaces
 				  ? ", in a user namespace of its own without any capability"
 				  : "");
+	/* Whoever wonders why a granted file cannot be used finds it here. */
+	if (layers->root && !layers->idmap)
+		bv__lower_observe(state, "owner_map",
+				  "none: files of user 0 are to the workload like any other user's");
 	return BV_OK;
 }
 

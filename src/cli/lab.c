@@ -241,8 +241,11 @@ int cli_lab_open(struct cli_lab *lab)
 	(void)snprintf(lab->token, sizeof lab->token, "TOKEN-%016llx", (unsigned long long)random[0]);
 	(void)snprintf(lab->abstract, sizeof lab->abstract, "@bvisor-%016llx", (unsigned long long)random[1]);
 	if (snprintf(lab->dir, sizeof lab->dir, "%s/bvisor-doctor.XXXXXX", tmp && *tmp ? tmp : "/tmp") >=
-	    (int)sizeof lab->dir)
-		(void)strcpy(lab->dir, "/tmp/bvisor-doctor.XXXXXX");
+	    (int)sizeof lab->dir) {
+		lab->dir[0] = '\0';
+		errno = ENAMETOOLONG;
+		return fail("TMPDIR");
+	}
 	if (!mkdtemp(lab->dir)) {
 		lab->dir[0] = '\0';
 		return fail("a directory to work in");

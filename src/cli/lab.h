@@ -11,7 +11,7 @@
 #include "cli.h"
 
 struct cli_lab {
-	char dir[64];
+	char dir[80]; /* short enough for the name of a socket in it */
 	char token[40];	   /* planted wherever it must not be read */
 	char abstract[40]; /* name of the abstract socket, '@' first */
 	int tcp, udp, abstract_socket, path_socket;

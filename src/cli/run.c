@@ -391,11 +391,13 @@ static int run(struct session *s)
 	if (loop(s, &error) == BV_OK) {
 		cli_term_restore();
 		status = end(s);
+		/* Nothing of the program is left, and the process ends here: freeing would only wait for the
+		 * launcher, which waits for the kernel to take namespaces down. */
 	} else {
 		cli_term_restore();
 		cli_say_error("failed", &error);
+		bv_run_free(s->run);
 	}
-	bv_run_free(s->run);
 	unwatch_signals(&s->unblocked);
 	end_as_signalled(s, status);
 out:

@@ -133,6 +133,9 @@ int launch_spawn(struct launch *launch, enum bv_step *ret_step)
 	launch->first_pid = pid;
 	if (!launch->plan.namespaces)
 		launch->workload_pidfd = launch->first_pidfd;
+	/* The streams are the workload's: held here too, they would not end with it. */
+	for (int fd = 0; fd <= 2; fd++)
+		close(fd);
 	/* Only the inside holds these now, so that their end of file means what it says. */
 	close(launch->plan.exec_fd);
 	close(launch->plan.channel_fd);

@@ -73,6 +73,7 @@ docs: all ## the reference, made from the one definition of the types
 
 install: all ## libraries, headers, launcher, command
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-*

@@ -106,6 +106,11 @@ void everywhere(place_fn *body)
 	EXPECT(setenv("BVISOR_LAUNCHER_BIN", launcher, 1) == 0);
 	(void)snprintf(launcher, sizeof(launcher), "%s/guest", base);
 	copy_program(getenv("BVISOR_GUEST_BIN"), launcher);
+	if (getenv("BVISOR_FAKE_BIN") != NULL) {
+		(void)snprintf(launcher, sizeof(launcher), "%s/fake", base);
+		copy_program(getenv("BVISOR_FAKE_BIN"), launcher);
+		EXPECT(setenv("BVISOR_FAKE_BIN", launcher, 1) == 0);
+	}
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && worst != 1; i++) {
 		int status;
 

@@ -313,7 +313,8 @@ static bool has_every_layer(const struct probe *probe)
 {
 	static const enum bv_fact layers[] = {BV_FACT_NAMESPACES,     BV_FACT_NETNS,
 					      BV_FACT_LANDLOCK,       BV_FACT_SECCOMP_FILTER,
-					      BV_FACT_SECCOMP_NOTIFY, BV_FACT_NPROC};
+					      BV_FACT_SECCOMP_NOTIFY, BV_FACT_NPROC,
+					      BV_FACT_ATTEST};
 
 	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
 		if (!bv_str_is(probe->facts[layers[i]], "yes"))
@@ -322,8 +323,7 @@ static bool has_every_layer(const struct probe *probe)
 	return true;
 }
 
-/* The directory for what is remembered; false where there is no good one. */
-static bool memory_directory(char *ret_path)
+bool bv__probe_directory(char ret_path[PATH_MAX])
 {
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
 	struct bv_arena arena;
@@ -440,7 +440,7 @@ static enum bv_code find_findings(struct probe *probe)
 {
 	_Alignas(16) char directory[PATH_MAX];
 	const struct bv_digest key = probe->memory.key;
-	const bool has_directory = memory_directory(directory);
+	const bool has_directory = bv__probe_directory(directory);
 	enum bv_code code;
 
 	if (recall_recent(&probe->memory))

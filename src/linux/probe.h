@@ -5,7 +5,12 @@
 #ifndef BV_LINUX_PROBE_H
 #define BV_LINUX_PROBE_H
 
+#include <limits.h>
+
 #include "contract/backend.h"
+
+/* Where what was tried is remembered between processes; false where there is no good place. */
+bool bv__probe_directory(char ret_path[PATH_MAX]);
 
 /* The probe of struct bv_backend. */
 enum bv_code bv__linux_probe(void *self, struct bv_arena *arena,

@@ -3,7 +3,7 @@
  * probe_memory.c - remembers between processes what the launcher found when it tried.
  *
  * Trying takes as long as several runs.  The file lives where it is gone after a reboot, in a
- * directory that nobody else may enter, one file a key.  It is believed only when it is ours alone,
+ * directory that nobody else may enter, a newer key in place of an older one.  It is believed only when it is ours alone,
  * whole, and of exactly this key.
  */
 #include "probe.h"
@@ -36,8 +36,9 @@ static void file_name(const struct bv_digest *key, char *ret_name)
 
 	bv_digest_hex(key, hex);
 	memcpy(ret_name, "probe-", 6);
-	memcpy(ret_name + 6, hex, 32);
-	ret_name[38] = '\0';
+	/* One digit: sixteen files at the most, however many launchers and machines pass by. */
+	ret_name[6] = hex[0];
+	ret_name[7] = '\0';
 }
 
 static void digest_of(const struct bv_probe_memory *memory, uint8_t ret_digest[32])

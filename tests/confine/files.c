@@ -349,6 +349,30 @@ EVERYWHERE(no_directory_above_a_denied_path_can_be_moved_away)
 	EXPECT(file_exists(in_place(place, "in/outer/inner/new")) && file_exists(denied));
 }
 
+/* Later runs believe it, so it is denied even where the directory above it is granted. */
+EVERYWHERE(what_bvisor_remembers_cannot_be_written_by_a_workload)
+{
+	const char *runtime, *memory, *forged;
+	struct bv_spec *spec;
+	struct ran ran;
+
+	/* Root's memory is in /run, which no test grants. */
+	if (place->bare || geteuid() == 0)
+		return;
+	runtime = make_dir(place, "runtime");
+	EXPECT(chmod(runtime, 0700) == 0 && setenv("XDG_RUNTIME_DIR", runtime, 1) == 0);
+	memory = in_place(place, "runtime/bvisor");
+	forged = in_place(place, "runtime/bvisor/forged");
+	EXPECT(file_exists(memory) || mkdir(memory, 0700) == 0);
+	spec = guest_spec(place, "create", forged, ",", "move-away", memory, ",", "create",
+			  in_place(place, "runtime/open"), NULL);
+	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, runtime);
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, went("create", forged, EACCES));
+	EXPECT_SAID(&ran, went("move-away", memory, EBUSY));
+	EXPECT(file_exists(in_place(place, "runtime/open")) && !file_exists(forged));
+}
+
 EVERYWHERE(a_denied_path_that_could_be_made_is_refused)
 {
 	struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);

@@ -81,7 +81,8 @@ static int step(struct job *job)
 		return 0;
 	if (bv_run_finish(job->run, &report, &err) != BV_OK)
 		return fail(job, &err);
-	printf("%s: it %s after %lu bytes of output\n", job->name, bv_report_summary(report), job->bytes);
+	printf("%s: it %s after %lu bytes of output\n", job->name, bv_report_summary(report),
+	       job->bytes);
 	bv_report_free(report);
 	return 0;
 }

@@ -30,7 +30,8 @@ static int tell(const struct bv_report *report)
 	output = bv_report_output(report, BV_STDOUT, &size);
 	if (size > 0)
 		fwrite(output, 1, size, stdout);
-	fprintf(stderr, "run_one: it %s (report %.16s...)\n", bv_report_summary(report), bv_report_hash(report));
+	fprintf(stderr, "run_one: it %s (report %.16s...)\n", bv_report_summary(report),
+		bv_report_hash(report));
 	return kind == BV_EXITED_CODE ? number : kind == BV_EXITED_SIGNAL ? 128 + number : 126;
 }
 
@@ -47,7 +48,8 @@ int main(int argc, char **argv)
 		bv_spec_free(spec);
 		return 125;
 	}
-	if (bv_spec_program(spec, argv[1], (size_t)argc - 2, (const char *const *)argv + 2, &err) != BV_OK ||
+	if (bv_spec_program(spec, argv[1], (size_t)argc - 2, (const char *const *)argv + 2, &err) !=
+		    BV_OK ||
 	    bv_spec_budget(spec, BV_BUDGET_WALL, 10 * 1000000, &err) != BV_OK ||
 	    bv_run_confined(spec, &report, &err) != BV_OK)
 		status = refused(&err);

@@ -46,15 +46,16 @@ BV_API struct bv_spec *bv_spec_new(void);
 BV_API void bv_spec_free(struct bv_spec *spec);
 
 /* Canonical MessagePack (docs/reference/schema.md) or JSON in; a strict reader for both. */
-BV_API enum bv_code bv_spec_from_bytes(const void *data, size_t size_bytes, struct bv_spec **ret_spec,
-				       struct bv_error *err);
-BV_API enum bv_code bv_spec_from_json(const char *text, size_t size_bytes, struct bv_spec **ret_spec,
-				      struct bv_error *err);
+BV_API enum bv_code bv_spec_from_bytes(const void *data, size_t size_bytes,
+				       struct bv_spec **ret_spec, struct bv_error *err);
+BV_API enum bv_code bv_spec_from_json(const char *text, size_t size_bytes,
+				      struct bv_spec **ret_spec, struct bv_error *err);
 
 /* Text or bytes out: malloc'd, freed by the caller with bv_free. */
-BV_API enum bv_code bv_spec_to_json(const struct bv_spec *spec, char **ret_text, struct bv_error *err);
-BV_API enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data, size_t *ret_size_bytes,
-				     struct bv_error *err);
+BV_API enum bv_code bv_spec_to_json(const struct bv_spec *spec, char **ret_text,
+				    struct bv_error *err);
+BV_API enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data,
+				     size_t *ret_size_bytes, struct bv_error *err);
 
 /* The program and its arguments, argv[0] left out.  A path without '/' is not searched: resolve it first. */
 BV_API enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count,
@@ -62,8 +63,9 @@ BV_API enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size
 
 enum bv_grant {
 	BV_GRANT_READ = 1,
-	BV_GRANT_WRITE = 2,   /* create, change, remove; implies neither reading nor executing */
-	BV_GRANT_EXECUTE = 4, /* execute and map as code, which includes reading files, not listing them */
+	BV_GRANT_WRITE = 2, /* create, change, remove; implies neither reading nor executing */
+	BV_GRANT_EXECUTE =
+		4, /* execute and map as code, which includes reading files, not listing them */
 };
 
 /* Grants a file or directory tree; `path` is made absolute against the current directory. */
@@ -74,8 +76,8 @@ BV_API enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, con
 BV_API enum bv_code bv_spec_deny(struct bv_spec *spec, const char *path, struct bv_error *err);
 
 /* Shows `source` at the absolute path `dest` inside, for reading, or reading and writing. */
-BV_API enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest, unsigned int grants,
-				   struct bv_error *err);
+BV_API enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest,
+				   unsigned int grants, struct bv_error *err);
 
 BV_API enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *value,
 				struct bv_error *err);
@@ -109,7 +111,8 @@ BV_API enum bv_code bv_spec_budget(struct bv_spec *spec, enum bv_budget budget, 
 BV_API enum bv_code bv_spec_cwd(struct bv_spec *spec, const char *path, struct bv_error *err);
 
 enum bv_runtime { BV_USE_RUNTIME_NONE, BV_USE_RUNTIME_LIBRARIES, BV_USE_RUNTIME_SYSTEM };
-BV_API enum bv_code bv_spec_runtime(struct bv_spec *spec, enum bv_runtime runtime, struct bv_error *err);
+BV_API enum bv_code bv_spec_runtime(struct bv_spec *spec, enum bv_runtime runtime,
+				    struct bv_error *err);
 
 /* Standard input is relayed from bv_run_input() instead of being empty. */
 BV_API enum bv_code bv_spec_stdin(struct bv_spec *spec, bool relay, struct bv_error *err);
@@ -118,8 +121,10 @@ BV_API enum bv_code bv_spec_stdin(struct bv_spec *spec, bool relay, struct bv_er
 BV_API enum bv_code bv_spec_terminal(struct bv_spec *spec, bool terminal, struct bv_error *err);
 
 /* Bytes kept of each stream (default 1 MiB), and bytes passed on at all (default: no limit). */
-BV_API enum bv_code bv_spec_capture_limit(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
-BV_API enum bv_code bv_spec_output_limit(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
+BV_API enum bv_code bv_spec_capture_limit(struct bv_spec *spec, uint64_t size_bytes,
+					  struct bv_error *err);
+BV_API enum bv_code bv_spec_output_limit(struct bv_spec *spec, uint64_t size_bytes,
+					 struct bv_error *err);
 
 /* Refuse whatever would be held more weakly than Enforced: every requirement, or one kind ("Filesystem"). */
 BV_API enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_null,
@@ -160,7 +165,8 @@ BV_API struct bv_support_row bv_support_row(const struct bv_support *support, si
 
 /* Raw facts of the probe, in name order. */
 BV_API size_t bv_support_fact_count(const struct bv_support *support);
-BV_API const char *bv_support_fact(const struct bv_support *support, size_t index, const char **ret_value);
+BV_API const char *bv_support_fact(const struct bv_support *support, size_t index,
+				   const char **ret_value);
 
 /* ---- Plan: what would be enforced, how, or why not ------------------------------------------ */
 
@@ -171,8 +177,8 @@ struct bv_plan;
  * "windows"; NULL is this platform's own.  A refusal is a code other than BV_OK and `err` says
  * which part of the spec, what is wrong and how to mend it.
  */
-BV_API enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend, struct bv_plan **ret_plan,
-				 struct bv_error *err);
+BV_API enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend,
+				 struct bv_plan **ret_plan, struct bv_error *err);
 BV_API void bv_plan_free(struct bv_plan *plan);
 
 struct bv_plan_row {
@@ -186,9 +192,10 @@ BV_API size_t bv_plan_row_count(const struct bv_plan *plan);
 BV_API struct bv_plan_row bv_plan_row(const struct bv_plan *plan, size_t index);
 BV_API const char *bv_plan_id(const struct bv_plan *plan); /* 64 hex digits */
 BV_API const char *bv_plan_backend(const struct bv_plan *plan);
-BV_API enum bv_code bv_plan_to_json(const struct bv_plan *plan, char **ret_text, struct bv_error *err);
-BV_API enum bv_code bv_plan_to_bytes(const struct bv_plan *plan, void **ret_data, size_t *ret_size_bytes,
-				     struct bv_error *err);
+BV_API enum bv_code bv_plan_to_json(const struct bv_plan *plan, char **ret_text,
+				    struct bv_error *err);
+BV_API enum bv_code bv_plan_to_bytes(const struct bv_plan *plan, void **ret_data,
+				     size_t *ret_size_bytes, struct bv_error *err);
 
 /* ---- Run: start, watch, kill, finish --------------------------------------------------------- */
 
@@ -202,7 +209,8 @@ enum bv_stream { BV_STDOUT, BV_STDERR };
  * none can be taken now (call bv_run_resume when they can), -1 when none ever will be: then the
  * stream is closed and the workload sees a broken pipe.
  */
-typedef ptrdiff_t (*bv_output_fn)(void *context, enum bv_stream stream, const void *data, size_t size_bytes);
+typedef ptrdiff_t (*bv_output_fn)(void *context, enum bv_stream stream, const void *data,
+				  size_t size_bytes);
 
 struct bv_run_options {
 	bv_output_fn output; /* NULL: captured only */
@@ -223,7 +231,8 @@ BV_API int bv_run_fd(const struct bv_run *run);
 enum bv_run_state { BV_RUN_STARTING, BV_RUN_RUNNING, BV_RUN_ENDED };
 
 /* Does what can be done now, without waiting.  Once BV_RUN_ENDED, call bv_run_finish. */
-BV_API enum bv_code bv_run_step(struct bv_run *run, enum bv_run_state *ret_state, struct bv_error *err);
+BV_API enum bv_code bv_run_step(struct bv_run *run, enum bv_run_state *ret_state,
+				struct bv_error *err);
 
 /* Waits, at most `timeout_ms` (-1: for ever), until bv_run_step has something to do. */
 BV_API enum bv_code bv_run_wait(struct bv_run *run, int timeout_ms, struct bv_error *err);
@@ -248,7 +257,8 @@ BV_API enum bv_code bv_run_signal(struct bv_run *run, int signal_number, struct 
 BV_API enum bv_code bv_run_kill(struct bv_run *run, struct bv_error *err);
 
 /* Seals the report of an ended run.  BV_E_STATE before. */
-BV_API enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, struct bv_error *err);
+BV_API enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report,
+				  struct bv_error *err);
 
 /* Kills what still runs, waits for it, frees. */
 BV_API void bv_run_free(struct bv_run *run);
@@ -280,14 +290,16 @@ BV_API const void *bv_report_output(const struct bv_report *report, enum bv_stre
 				    size_t *ret_size_bytes);
 
 BV_API const char *bv_report_hash(const struct bv_report *report); /* body_hash, 64 hex digits */
-BV_API enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text, struct bv_error *err);
-BV_API enum bv_code bv_report_to_text(const struct bv_report *report, char **ret_text, struct bv_error *err);
+BV_API enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text,
+				      struct bv_error *err);
+BV_API enum bv_code bv_report_to_text(const struct bv_report *report, char **ret_text,
+				      struct bv_error *err);
 BV_API enum bv_code bv_report_to_bytes(const struct bv_report *report, void **ret_data,
 				       size_t *ret_size_bytes, struct bv_error *err);
 
 /* Reads canonical bytes or JSON, without believing them: call bv_report_verify. */
-BV_API enum bv_code bv_report_read(const void *data, size_t size_bytes, struct bv_report **ret_report,
-				   struct bv_error *err);
+BV_API enum bv_code bv_report_read(const void *data, size_t size_bytes,
+				   struct bv_report **ret_report, struct bv_error *err);
 
 /* BV_E_INTEGRITY when body_hash does not recompute. */
 BV_API enum bv_code bv_report_verify(const struct bv_report *report, struct bv_error *err);

@@ -23,13 +23,15 @@ void bv__memory_unmap(struct bv_arena *arena);
  * For what is made in one go: calls `make` with ever larger arenas until it is not BV_E_MEMORY.
  * On failure nothing is left mapped.
  */
-enum bv_code bv__memory_make(struct bv_arena *ret_arena, enum bv_code (*make)(struct bv_arena *, void *, struct bv_error *),
+enum bv_code bv__memory_make(struct bv_arena *ret_arena,
+			     enum bv_code (*make)(struct bv_arena *, void *, struct bv_error *),
 			     void *context, struct bv_error *err);
 
 /* JSON and canonical bytes, malloc'd; the text ends with a newline. */
-enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **ret_text, struct bv_error *err);
-enum bv_code bv__bytes_out(const struct bv_type *type, const void *value, void **ret_data, size_t *ret_size_bytes,
-			   struct bv_error *err);
+enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **ret_text,
+			  struct bv_error *err);
+enum bv_code bv__bytes_out(const struct bv_type *type, const void *value, void **ret_data,
+			   size_t *ret_size_bytes, struct bv_error *err);
 
 /* ---- secrets.c --------------------------------------------------------------------------------- */
 
@@ -46,9 +48,10 @@ struct bv__secrets {
 };
 
 /* Adds a copy, in place of an older value of that name. */
-enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, const void *value, size_t size_bytes,
-			     struct bv_error *err);
-enum bv_code bv__secrets_copy(const struct bv__secrets *from, struct bv__secrets *ret_copy, struct bv_error *err);
+enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, const void *value,
+			     size_t size_bytes, struct bv_error *err);
+enum bv_code bv__secrets_copy(const struct bv__secrets *from, struct bv__secrets *ret_copy,
+			      struct bv_error *err);
 const struct bv__secret *bv__secrets_find(const struct bv__secrets *secrets, struct bv_str name);
 void bv__secrets_wipe(struct bv__secrets *secrets);
 
@@ -91,7 +94,8 @@ const char *bv__budget_name(enum bv_budget budget);
 /* ---- backends.c -------------------------------------------------------------------------------- */
 
 /* NULL is this platform's own.  BV_E_UNKNOWN_BACKEND names those there are. */
-enum bv_code bv__backend_find(const char *name, const struct bv_backend **ret_backend, struct bv_error *err);
+enum bv_code bv__backend_find(const char *name, const struct bv_backend **ret_backend,
+			      struct bv_error *err);
 
 /* ---- report.c ---------------------------------------------------------------------------------- */
 

@@ -9,7 +9,8 @@
 
 enum bv_code bv__memory_map(struct bv_arena *arena, size_t size_bytes, struct bv_error *err)
 {
-	void *base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (base == MAP_FAILED)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes", size_bytes);
@@ -24,7 +25,8 @@ void bv__memory_unmap(struct bv_arena *arena)
 	*arena = (struct bv_arena){0};
 }
 
-enum bv_code bv__memory_make(struct bv_arena *ret_arena, enum bv_code (*make)(struct bv_arena *, void *, struct bv_error *),
+enum bv_code bv__memory_make(struct bv_arena *ret_arena,
+			     enum bv_code (*make)(struct bv_arena *, void *, struct bv_error *),
 			     void *context, struct bv_error *err)
 {
 	size_t size = BV_OBJECT_FIRST_BYTES;
@@ -47,7 +49,8 @@ enum bv_code bv__memory_make(struct bv_arena *ret_arena, enum bv_code (*make)(st
 	}
 }
 
-enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **ret_text, struct bv_error *err)
+enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **ret_text,
+			  struct bv_error *err)
 {
 	struct bv_writer writer = {0};
 	char *text;
@@ -55,7 +58,8 @@ enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **
 	bv_json_encode(&writer, type, value, BV_JSON_PRETTY);
 	text = malloc(writer.len + 2);
 	if (!text)
-		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes of text", writer.len);
+		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes of text",
+			       writer.len);
 	writer = (struct bv_writer){.data = (uint8_t *)text, .capacity = writer.len};
 	bv_json_encode(&writer, type, value, BV_JSON_PRETTY);
 	text[writer.len] = '\n';
@@ -64,8 +68,8 @@ enum bv_code bv__json_out(const struct bv_type *type, const void *value, char **
 	return BV_OK;
 }
 
-enum bv_code bv__bytes_out(const struct bv_type *type, const void *value, void **ret_data, size_t *ret_size_bytes,
-			   struct bv_error *err)
+enum bv_code bv__bytes_out(const struct bv_type *type, const void *value, void **ret_data,
+			   size_t *ret_size_bytes, struct bv_error *err)
 {
 	size_t size = bv_canon_size(type, value);
 	struct bv_writer writer = {.data = malloc(size), .capacity = size};

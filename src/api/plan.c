@@ -9,7 +9,8 @@
 #include "contract/support.h"
 #include "report/text.h"
 
-static struct bv_verdict classify(const struct bv_backend *backend, const struct bv_requirement *requirement,
+static struct bv_verdict classify(const struct bv_backend *backend,
+				  const struct bv_requirement *requirement,
 				  const struct bv_profile *profile)
 {
 	return backend->classify ? backend->classify(backend->self, requirement, profile)
@@ -19,7 +20,8 @@ static struct bv_verdict classify(const struct bv_backend *backend, const struct
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* What holds for the files beyond the roots that were named. */
-static struct bv_str with_execution(struct bv_arena *arena, struct bv_str detail, const struct bv_boundary_plan *plan)
+static struct bv_str with_execution(struct bv_arena *arena, struct bv_str detail,
+				    const struct bv_boundary_plan *plan)
 {
 	static const char *const sets[] = {
 		[BV_RUNTIME_NONE] = "no runtime files",
@@ -27,11 +29,14 @@ static struct bv_str with_execution(struct bv_arena *arena, struct bv_str detail
 		[BV_RUNTIME_SYSTEM] = "runtime: system libraries and programs",
 	};
 	const struct bv_execution_options *execution = &plan->execution;
-	enum bv_runtime_set set =
-		plan->has_execution && execution->has_runtime ? execution->runtime : BV_RUNTIME_LIBRARIES;
+	enum bv_runtime_set set = plan->has_execution && execution->has_runtime
+					  ? execution->runtime
+					  : BV_RUNTIME_LIBRARIES;
 	struct bv_str text = bv_arena_format(arena, "%s; %s", detail.data, sets[set]);
 
-	for (size_t i = 0; plan->has_execution && execution->has_deny && text.data && i < execution->deny.count; i++)
+	for (size_t i = 0;
+	     plan->has_execution && execution->has_deny && text.data && i < execution->deny.count;
+	     i++)
 		text = bv_arena_format(arena, "%s%s%s", text.data, i == 0 ? "; denied: " : ", ",
 				       execution->deny.items[i].data);
 	return text;
@@ -46,8 +51,8 @@ static const char *reason_of(const struct bv_profile *profile, enum bv_requireme
  * The row of all requirements from `first` on that are of one kind and held alike: they follow each
  * other, because a plan is sorted.  Returns how many; 0 when the arena is full.
  */
-static size_t make_row(struct bv_plan *plan, struct bv_arena *arena, const struct bv_profile *profile, size_t first,
-		       struct bv_plan_row *row)
+static size_t make_row(struct bv_plan *plan, struct bv_arena *arena,
+		       const struct bv_profile *profile, size_t first, struct bv_plan_row *row)
 {
 	const struct bv_admitted_requirement *items = plan->value.admitted.items;
 	const struct bv_admitted_requirement *admitted = &items[first];
@@ -61,7 +66,8 @@ static size_t make_row(struct bv_plan *plan, struct bv_arena *arena, const struc
 		const struct bv_admitted_requirement *next = &items[first + count];
 		struct bv_str more;
 
-		if (bv_kind_of(&next->requirement) != kind || !bv_str_equal(next->mechanism, admitted->mechanism))
+		if (bv_kind_of(&next->requirement) != kind ||
+		    !bv_str_equal(next->mechanism, admitted->mechanism))
 			break;
 		more = bv__text_requirement(arena, &next->requirement);
 		if (!more.data)
@@ -71,8 +77,8 @@ static size_t make_row(struct bv_plan *plan, struct bv_arena *arena, const struc
 	if (detail.data && kind == BV_KIND_FILESYSTEM)
 		detail = with_execution(arena, detail, &plan->value);
 	if (detail.data && admitted->enforcement != BV_ENFORCED && *reason_of(profile, kind))
-		detail = bv_arena_format(arena, "%s%sweaker because %s", detail.data, detail.len ? "; " : "",
-					 reason_of(profile, kind));
+		detail = bv_arena_format(arena, "%s%sweaker because %s", detail.data,
+					 detail.len ? "; " : "", reason_of(profile, kind));
 	*row = (struct bv_plan_row){
 		.requirement = bv_kind_name(kind),
 		.detail = detail.data,
@@ -83,10 +89,11 @@ static size_t make_row(struct bv_plan *plan, struct bv_arena *arena, const struc
 	return detail.data && evidence.data ? count : 0;
 }
 
-static bool make_budget_row(const struct bv_plan *plan, struct bv_arena *arena, enum bv_dimension dimension,
-			    struct bv_plan_row *row)
+static bool make_budget_row(const struct bv_plan *plan, struct bv_arena *arena,
+			    enum bv_dimension dimension, struct bv_plan_row *row)
 {
-	const struct bv_admitted_budget *admitted = bv_budget_admitted_in(&plan->value.budgets, dimension);
+	const struct bv_admitted_budget *admitted = bv_budget_admitted_in(&plan->value.budgets,
+									  dimension);
 	struct bv_str name = bv_arena_format(arena, "Budget %s", bv__text_dimension(dimension));
 	struct bv_str limit = bv__text_amount(arena, dimension, admitted->effective_limit);
 	struct bv_str evidence = bv_evidence_text(arena, admitted->promised_evidence);
@@ -119,7 +126,8 @@ static bool make_rows(struct bv_plan *plan, struct bv_arena *arena)
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
 		if (!bv_budget_admitted_in(&plan->value.budgets, (enum bv_dimension)d))
 			continue;
-		if (!make_budget_row(plan, arena, (enum bv_dimension)d, &plan->rows[plan->row_count++]))
+		if (!make_budget_row(plan, arena, (enum bv_dimension)d,
+				     &plan->rows[plan->row_count++]))
 			return false;
 	}
 	return true;
@@ -136,17 +144,20 @@ static enum bv_code decide(struct bv_arena *arena, void *context, struct bv_erro
 {
 	struct planning *planning = context;
 	struct bv_plan *plan = planning->plan;
-	enum bv_code code = bv_plan_boundary(plan->backend, &planning->spec->value, arena, &plan->value, err);
+	enum bv_code code = bv_plan_boundary(plan->backend, &planning->spec->value, arena,
+					     &plan->value, err);
 
 	if (code != BV_OK)
 		return code;
 	bv_digest_hex(&plan->value.plan_id, plan->id);
 	plan->row_count = 0;
-	return make_rows(plan, arena) ? BV_OK : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a plan");
+	return make_rows(plan, arena)
+		       ? BV_OK
+		       : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a plan");
 }
 
-enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend, struct bv_plan **ret_plan,
-			  struct bv_error *err)
+enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend,
+			  struct bv_plan **ret_plan, struct bv_error *err)
 {
 	struct bv_plan *plan;
 	struct planning planning;
@@ -209,7 +220,8 @@ enum bv_code bv_plan_to_json(const struct bv_plan *plan, char **ret_text, struct
 	return bv__json_out(&bv_boundary_plan_type, &plan->value, ret_text, err);
 }
 
-enum bv_code bv_plan_to_bytes(const struct bv_plan *plan, void **ret_data, size_t *ret_size_bytes, struct bv_error *err)
+enum bv_code bv_plan_to_bytes(const struct bv_plan *plan, void **ret_data, size_t *ret_size_bytes,
+			      struct bv_error *err)
 {
 	return bv__bytes_out(&bv_boundary_plan_type, &plan->value, ret_data, ret_size_bytes, err);
 }

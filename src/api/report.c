@@ -13,7 +13,9 @@ enum bv_code bv__report_finish(struct bv_report *report, struct bv_error *err)
 {
 	bv_digest_hex(&report->value.body_hash, report->hash);
 	report->summary = bv__text_summary(&report->arena, &report->value.body);
-	return report->summary.data ? BV_OK : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a report");
+	return report->summary.data
+		       ? BV_OK
+		       : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a report");
 }
 
 void bv_report_free(struct bv_report *report)
@@ -58,7 +60,8 @@ enum bv_exit_kind bv_report_exit(const struct bv_report *report, int *ret_number
 }
 
 /* Text of a report is NUL-terminated: decoders and copies make it so, and so do backends. */
-const char *bv_report_exec_failure(const struct bv_report *report, int *ret_errno, const char **ret_message)
+const char *bv_report_exec_failure(const struct bv_report *report, int *ret_errno,
+				   const char **ret_message)
 {
 	const struct bv_exec_failure *failure = &report->value.body.exec_failure;
 
@@ -69,7 +72,8 @@ const char *bv_report_exec_failure(const struct bv_report *report, int *ret_errn
 	return failure->step.data;
 }
 
-const void *bv_report_output(const struct bv_report *report, enum bv_stream stream, size_t *ret_size_bytes)
+const void *bv_report_output(const struct bv_report *report, enum bv_stream stream,
+			     size_t *ret_size_bytes)
 {
 	*ret_size_bytes = report->output_bytes[stream];
 	return report->output[stream];
@@ -87,10 +91,11 @@ enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text, 
 	return bv__json_out(&bv_boundary_report_type, &report->value, ret_text, err);
 }
 
-enum bv_code bv_report_to_bytes(const struct bv_report *report, void **ret_data, size_t *ret_size_bytes,
-				struct bv_error *err)
+enum bv_code bv_report_to_bytes(const struct bv_report *report, void **ret_data,
+				size_t *ret_size_bytes, struct bv_error *err)
 {
-	return bv__bytes_out(&bv_boundary_report_type, &report->value, ret_data, ret_size_bytes, err);
+	return bv__bytes_out(&bv_boundary_report_type, &report->value, ret_data, ret_size_bytes,
+			     err);
 }
 
 struct telling {
@@ -108,7 +113,8 @@ static enum bv_code tell(struct bv_arena *scratch, void *context, struct bv_erro
 	size = writer.len;
 	*telling->text = malloc(size + 1);
 	if (!*telling->text)
-		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes of text", size);
+		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes of text",
+			       size);
 	writer = (struct bv_writer){.data = (uint8_t *)*telling->text, .capacity = size};
 	bv__text_report(&writer, scratch, telling->report);
 	/* The scratch memory ran out between the two: what was measured is not what was written. */
@@ -155,11 +161,14 @@ static enum bv_code decode(struct bv_arena *arena, void *context, struct bv_erro
 	struct bv_boundary_report *value = &decoding->report->value;
 
 	if (looks_like_json(decoding->data, decoding->size_bytes))
-		return bv_json_decode(arena, &bv_boundary_report_type, decoding->data, decoding->size_bytes, value, err);
-	return bv_canon_decode(arena, &bv_boundary_report_type, decoding->data, decoding->size_bytes, value, err);
+		return bv_json_decode(arena, &bv_boundary_report_type, decoding->data,
+				      decoding->size_bytes, value, err);
+	return bv_canon_decode(arena, &bv_boundary_report_type, decoding->data,
+			       decoding->size_bytes, value, err);
 }
 
-enum bv_code bv_report_read(const void *data, size_t size_bytes, struct bv_report **ret_report, struct bv_error *err)
+enum bv_code bv_report_read(const void *data, size_t size_bytes, struct bv_report **ret_report,
+			    struct bv_error *err)
 {
 	struct decoding decoding = {data, size_bytes, NULL};
 	enum bv_code code;

@@ -45,7 +45,8 @@ static const struct bv_env_entry_list *environment_of(const struct bv_boundary_p
 	for (size_t i = 0; i < plan->admitted.count; i++) {
 		const struct bv_requirement *requirement = &plan->admitted.items[i].requirement;
 
-		if (requirement->tag == BV_REQ_CAPABILITY && requirement->u.capability.tag == BV_CAP_ENVIRONMENT)
+		if (requirement->tag == BV_REQ_CAPABILITY &&
+		    requirement->u.capability.tag == BV_CAP_ENVIRONMENT)
 			return &requirement->u.capability.u.environment.policy.u.entries;
 	}
 	return &none;
@@ -69,11 +70,14 @@ static enum bv_code gather_secrets(struct bv_run *run, const struct bv__secrets 
 			continue;
 		secret = bv__secrets_find(secrets, source->u.lease);
 		if (!secret)
-			return bv_fail_remedy(err, BV_E_ARGUMENT, "secret", "give it with bv_spec_secret, or --secret NAME=FILE",
-					      "there is no value for the secret '%s' of the variable %s",
-					      source->u.lease.data, entries->items[i].name.data);
-		list[count++] = (struct bv_backend_secret){
-			.name = source->u.lease, .value = secret->value, .size_bytes = secret->size_bytes};
+			return bv_fail_remedy(
+				err, BV_E_ARGUMENT, "secret",
+				"give it with bv_spec_secret, or --secret NAME=FILE",
+				"there is no value for the secret '%s' of the variable %s",
+				source->u.lease.data, entries->items[i].name.data);
+		list[count++] = (struct bv_backend_secret){.name = source->u.lease,
+							   .value = secret->value,
+							   .size_bytes = secret->size_bytes};
 	}
 	options->secrets = list;
 	options->secret_count = count;
@@ -91,7 +95,8 @@ static enum bv_code copy_and_recheck(struct bv_arena *arena, void *context, stru
 {
 	const struct copying *copying = context;
 	struct bv_run *run = copying->run;
-	enum bv_code code = bv_value_copy(arena, &bv_boundary_plan_type, &copying->plan->value, &run->plan, err);
+	enum bv_code code = bv_value_copy(arena, &bv_boundary_plan_type, &copying->plan->value,
+					  &run->plan, err);
 
 	if (code == BV_OK)
 		code = bv_plan_recheck(run->backend, &run->plan, arena, &run->snapshot, err);
@@ -113,8 +118,8 @@ static enum bv_code make_attempt(struct bv_run *run, struct bv_error *err)
 	return BV_OK;
 }
 
-static enum bv_code start(struct bv_run *run, const struct bv_plan *plan, const struct bv_run_options *options,
-			  struct bv_error *err)
+static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
+			  const struct bv_run_options *options, struct bv_error *err)
 {
 	struct copying copying = {plan, run};
 	struct bv_backend_options backend_options = {0};
@@ -122,7 +127,8 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan, const 
 
 	if (!run->backend->start)
 		return bv_fail_remedy(err, BV_E_STATE, "backend", "run it on another backend",
-				      "the backend %s plans, and never runs anything", run->backend->id);
+				      "the backend %s plans, and never runs anything",
+				      run->backend->id);
 	code = bv__memory_make(&run->arena, copy_and_recheck, &copying, err);
 	if (code == BV_OK)
 		code = make_attempt(run, err);
@@ -142,8 +148,8 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan, const 
 	return run->backend->start(run->backend->self, &run->plan, &backend_options, &run->run, err);
 }
 
-enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options, struct bv_run **ret_run,
-			  struct bv_error *err)
+enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,
+			  struct bv_run **ret_run, struct bv_error *err)
 {
 	struct bv_run *run;
 	enum bv_code code;
@@ -215,8 +221,8 @@ static enum bv_code refuse_ended(struct bv_error *err)
 	return bv_fail(err, BV_E_STATE, "run", "the run has ended");
 }
 
-enum bv_code bv_run_input(struct bv_run *run, const void *data, size_t size_bytes, size_t *ret_taken_bytes,
-			  struct bv_error *err)
+enum bv_code bv_run_input(struct bv_run *run, const void *data, size_t size_bytes,
+			  size_t *ret_taken_bytes, struct bv_error *err)
 {
 	if (run->ended)
 		return refuse_ended(err);
@@ -234,7 +240,8 @@ void bv_run_resume(struct bv_run *run)
 		run->backend->resume(run->run);
 }
 
-enum bv_code bv_run_resize(struct bv_run *run, unsigned short rows, unsigned short columns, struct bv_error *err)
+enum bv_code bv_run_resize(struct bv_run *run, unsigned short rows, unsigned short columns,
+			   struct bv_error *err)
 {
 	return run->ended ? refuse_ended(err) : run->backend->resize(run->run, rows, columns, err);
 }
@@ -277,7 +284,8 @@ static enum bv_code seal(struct bv_arena *arena, void *context, struct bv_error 
 	return code;
 }
 
-static enum bv_code keep_output(const struct bv_run *run, struct bv_report *report, struct bv_error *err)
+static enum bv_code keep_output(const struct bv_run *run, struct bv_report *report,
+				struct bv_error *err)
 {
 	for (int i = 0; i < 2; i++) {
 		size_t size = 0;
@@ -287,7 +295,8 @@ static enum bv_code keep_output(const struct bv_run *run, struct bv_report *repo
 			continue;
 		report->output[i] = malloc(size);
 		if (!report->output[i])
-			return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes of output", size);
+			return bv_fail(err, BV_E_MEMORY, "",
+				       "there is no memory for %zu bytes of output", size);
 		memcpy(report->output[i], data, size);
 		report->output_bytes[i] = size;
 	}
@@ -300,7 +309,8 @@ enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, st
 	enum bv_code code;
 
 	if (!run->ended)
-		return bv_fail_remedy(err, BV_E_STATE, "run", "step it until it says BV_RUN_ENDED", "the run has not ended");
+		return bv_fail_remedy(err, BV_E_STATE, "run", "step it until it says BV_RUN_ENDED",
+				      "the run has not ended");
 	report = calloc(1, sizeof *report);
 	if (!report)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a report");
@@ -344,7 +354,8 @@ void bv_run_free(struct bv_run *run)
 	free(run);
 }
 
-enum bv_code bv_run_confined(const struct bv_spec *spec, struct bv_report **ret_report, struct bv_error *err)
+enum bv_code bv_run_confined(const struct bv_spec *spec, struct bv_report **ret_report,
+			     struct bv_error *err)
 {
 	enum bv_run_state state = BV_RUN_STARTING;
 	struct bv_plan *plan = NULL;

@@ -26,7 +26,8 @@ static struct bv__secret *make(struct bv_str name, const void *value, size_t siz
 	secret->name[name.len] = '\0';
 	if (size_bytes == 0)
 		return secret;
-	secret->value = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	secret->value = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
 	if (secret->value == MAP_FAILED) {
 		free(secret);
 		return NULL;
@@ -38,8 +39,8 @@ static struct bv__secret *make(struct bv_str name, const void *value, size_t siz
 	return secret;
 }
 
-enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, const void *value, size_t size_bytes,
-			     struct bv_error *err)
+enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, const void *value,
+			     size_t size_bytes, struct bv_error *err)
 {
 	struct bv__secret *secret = make(name, value, size_bytes);
 
@@ -59,12 +60,13 @@ enum bv_code bv__secrets_put(struct bv__secrets *secrets, struct bv_str name, co
 	return BV_OK;
 }
 
-enum bv_code bv__secrets_copy(const struct bv__secrets *from, struct bv__secrets *ret_copy, struct bv_error *err)
+enum bv_code bv__secrets_copy(const struct bv__secrets *from, struct bv__secrets *ret_copy,
+			      struct bv_error *err)
 {
 	ret_copy->first = NULL;
 	for (const struct bv__secret *secret = from->first; secret; secret = secret->next) {
-		enum bv_code code = bv__secrets_put(ret_copy, bv_str_from(secret->name), secret->value,
-						    secret->size_bytes, err);
+		enum bv_code code = bv__secrets_put(ret_copy, bv_str_from(secret->name),
+						    secret->value, secret->size_bytes, err);
 
 		if (code != BV_OK) {
 			bv__secrets_wipe(ret_copy);

@@ -13,7 +13,9 @@ static enum bv_code make_default(struct bv_spec *spec, struct bv_error *err)
 {
 	static struct bv_capability capabilities[] = {
 		{.tag = BV_CAP_FILESYSTEM,
-		 .u.filesystem = {.access = BV_FS_READ, .recursive = true, .confinement = BV_FS_DECLARED_ROOTS_ONLY}},
+		 .u.filesystem = {.access = BV_FS_READ,
+				  .recursive = true,
+				  .confinement = BV_FS_DECLARED_ROOTS_ONLY}},
 		{.tag = BV_CAP_NETWORK, .u.network.policy.tag = BV_NET_DENY_ALL},
 		{.tag = BV_CAP_CHILD_SPAWN, .u.spawn.policy = BV_SPAWN_ALLOW_DESCENDANTS},
 		{.tag = BV_CAP_ENVIRONMENT, .u.environment.policy.tag = BV_ENV_EXACT},
@@ -21,7 +23,8 @@ static enum bv_code make_default(struct bv_spec *spec, struct bv_error *err)
 	};
 	static struct bv_host_control controls[] = {
 		{.tag = BV_CONTROL_LAUNCH},
-		{.tag = BV_CONTROL_CAPTURE, .u.capture.streams = {.stdout_stream = true, .stderr_stream = true}},
+		{.tag = BV_CONTROL_CAPTURE,
+		 .u.capture.streams = {.stdout_stream = true, .stderr_stream = true}},
 		{.tag = BV_CONTROL_KILL,
 		 .u.kill = {.target = BV_KILL_RUN_TREE, .guarantee = BV_KILL_BEST_EFFORT}},
 	};
@@ -39,7 +42,8 @@ struct bv_spec *bv_spec_new(void)
 {
 	struct bv_spec *spec = calloc(1, sizeof *spec);
 
-	if (spec && bv__memory_map(&spec->arena, BV_OBJECT_FIRST_BYTES, NULL) == BV_OK && make_default(spec, NULL) == BV_OK)
+	if (spec && bv__memory_map(&spec->arena, BV_OBJECT_FIRST_BYTES, NULL) == BV_OK &&
+	    make_default(spec, NULL) == BV_OK)
 		return spec;
 	bv_spec_free(spec);
 	return NULL;
@@ -66,13 +70,14 @@ static enum bv_code decode(struct bv_arena *arena, void *context, struct bv_erro
 	const struct decoding *decoding = context;
 
 	if (decoding->json)
-		return bv_json_decode(arena, &bv_boundary_spec_type, decoding->data, decoding->size_bytes,
-				      decoding->spec, err);
-	return bv_canon_decode(arena, &bv_boundary_spec_type, decoding->data, decoding->size_bytes, decoding->spec, err);
+		return bv_json_decode(arena, &bv_boundary_spec_type, decoding->data,
+				      decoding->size_bytes, decoding->spec, err);
+	return bv_canon_decode(arena, &bv_boundary_spec_type, decoding->data, decoding->size_bytes,
+			       decoding->spec, err);
 }
 
-static enum bv_code read_spec(const void *data, size_t size_bytes, bool json, struct bv_spec **ret_spec,
-			      struct bv_error *err)
+static enum bv_code read_spec(const void *data, size_t size_bytes, bool json,
+			      struct bv_spec **ret_spec, struct bv_error *err)
 {
 	struct bv_spec *spec;
 	struct decoding decoding = {data, size_bytes, json, NULL};
@@ -93,12 +98,14 @@ static enum bv_code read_spec(const void *data, size_t size_bytes, bool json, st
 	return BV_OK;
 }
 
-enum bv_code bv_spec_from_bytes(const void *data, size_t size_bytes, struct bv_spec **ret_spec, struct bv_error *err)
+enum bv_code bv_spec_from_bytes(const void *data, size_t size_bytes, struct bv_spec **ret_spec,
+				struct bv_error *err)
 {
 	return read_spec(data, size_bytes, false, ret_spec, err);
 }
 
-enum bv_code bv_spec_from_json(const char *text, size_t size_bytes, struct bv_spec **ret_spec, struct bv_error *err)
+enum bv_code bv_spec_from_json(const char *text, size_t size_bytes, struct bv_spec **ret_spec,
+			       struct bv_error *err)
 {
 	return read_spec(text, size_bytes, true, ret_spec, err);
 }
@@ -113,14 +120,18 @@ enum bv_code bv_spec_to_json(const struct bv_spec *spec, char **ret_text, struct
 {
 	enum bv_code code = check_writable(spec, err);
 
-	return code == BV_OK ? bv__json_out(&bv_boundary_spec_type, &spec->value, ret_text, err) : code;
+	return code == BV_OK ? bv__json_out(&bv_boundary_spec_type, &spec->value, ret_text, err)
+			     : code;
 }
 
-enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data, size_t *ret_size_bytes, struct bv_error *err)
+enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data, size_t *ret_size_bytes,
+			      struct bv_error *err)
 {
 	enum bv_code code = check_writable(spec, err);
 
-	return code == BV_OK ? bv__bytes_out(&bv_boundary_spec_type, &spec->value, ret_data, ret_size_bytes, err) : code;
+	return code == BV_OK ? bv__bytes_out(&bv_boundary_spec_type, &spec->value, ret_data,
+					     ret_size_bytes, err)
+			     : code;
 }
 
 const char *bv_spec_program_path(const struct bv_spec *spec)

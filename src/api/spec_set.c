@@ -28,14 +28,16 @@ static enum bv_code make_room(struct bv_spec *spec, size_t bytes, struct bv_erro
 	enum bv_code code;
 
 	if (bytes > BV_OBJECT_MOST_BYTES)
-		return bv_fail(err, BV_E_MEMORY, "", "a spec may not take more than %d bytes", BV_OBJECT_MOST_BYTES);
+		return bv_fail(err, BV_E_MEMORY, "", "a spec may not take more than %d bytes",
+			       BV_OBJECT_MOST_BYTES);
 	bytes += SLACK_BYTES;
 	if (spec->arena.size - spec->arena.used >= bytes)
 		return BV_OK;
 	while (size < 2 * spec->arena.used + bytes)
 		size *= 2;
 	if (size > BV_OBJECT_MOST_BYTES)
-		return bv_fail(err, BV_E_MEMORY, "", "a spec may not take more than %d bytes", BV_OBJECT_MOST_BYTES);
+		return bv_fail(err, BV_E_MEMORY, "", "a spec may not take more than %d bytes",
+			       BV_OBJECT_MOST_BYTES);
 	code = bv__memory_map(&larger, size, err);
 	if (code == BV_OK)
 		code = bv_value_copy(&larger, &bv_boundary_spec_type, &spec->value, &moved, err);
@@ -138,7 +140,8 @@ static enum bv_code refuse_path(struct bv_error *err, const char *where, const c
  * Absolute, and without "." and "..", which the kernel resolves because a link may stand before
  * them.  The last name stays as it is: a program may look at what it was called.
  */
-static enum bv_code absolute(const char *path, const char *where, char ret_path[2 * PATH_MAX], struct bv_error *err)
+static enum bv_code absolute(const char *path, const char *where, char ret_path[2 * PATH_MAX],
+			     struct bv_error *err)
 {
 	char dir[PATH_MAX], real[PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -146,13 +149,15 @@ static enum bv_code absolute(const char *path, const char *where, char ret_path[
 	size_t dir_bytes = (size_t)(last - path);
 
 	if (!*path)
-		return bv_fail_remedy(err, BV_E_ARGUMENT, where, "name a file or directory", "the path is empty");
+		return bv_fail_remedy(err, BV_E_ARGUMENT, where, "name a file or directory",
+				      "the path is empty");
 	if (strlen(path) >= PATH_MAX)
 		return bv_fail(err, BV_E_ARGUMENT, where, "the path is longer than any path can be");
 	if (!has_dots(path)) {
 		if (*path != '/' && (!getcwd(real, sizeof real) || real[0] != '/'))
 			return refuse_path(err, where, ".");
-		(void)snprintf(ret_path, 2 * PATH_MAX, "%s%s%s", *path == '/' ? "" : real, *path == '/' ? "" : "/", path);
+		(void)snprintf(ret_path, 2 * PATH_MAX, "%s%s%s", *path == '/' ? "" : real,
+			       *path == '/' ? "" : "/", path);
 		return BV_OK;
 	}
 	if (has_dots(last) || !*last) {
@@ -170,8 +175,8 @@ static enum bv_code absolute(const char *path, const char *where, char ret_path[
 
 /* ---- Workload -------------------------------------------------------------------------------- */
 
-enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count, const char *const *args,
-			     struct bv_error *err)
+enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count,
+			     const char *const *args, struct bv_error *err)
 {
 	struct bv_process_workload process = {0};
 	char whole[2 * PATH_MAX];
@@ -193,7 +198,8 @@ enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_
 	process.args.count = arg_count;
 	for (size_t i = 0; i < arg_count; i++)
 		process.args.items[i] = keep(spec, bv_str_from(args[i]));
-	spec->value.workload = (struct bv_workload){.tag = BV_WORKLOAD_PROCESS, .u.process = process};
+	spec->value.workload = (struct bv_workload){.tag = BV_WORKLOAD_PROCESS,
+						    .u.process = process};
 	return BV_OK;
 }
 
@@ -207,18 +213,22 @@ static struct bv_fs_capability *filesystem(struct bv_spec *spec, enum bv_fs_acce
 	for (size_t i = 0; i < list->count; i++) {
 		struct bv_fs_capability *found = &list->items[i].u.filesystem;
 
-		if (list->items[i].tag == BV_CAP_FILESYSTEM && found->access == access && found->recursive)
+		if (list->items[i].tag == BV_CAP_FILESYSTEM && found->access == access &&
+		    found->recursive)
 			return found;
 	}
 	added = APPEND(&spec->arena, list);
 	*added = (struct bv_capability){
 		.tag = BV_CAP_FILESYSTEM,
-		.u.filesystem = {.access = access, .recursive = true, .confinement = BV_FS_DECLARED_ROOTS_ONLY},
+		.u.filesystem = {.access = access,
+				 .recursive = true,
+				 .confinement = BV_FS_DECLARED_ROOTS_ONLY},
 	};
 	return &added->u.filesystem;
 }
 
-enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char *path, struct bv_error *err)
+enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char *path,
+			   struct bv_error *err)
 {
 	static const enum bv_fs_access accesses[] = {BV_FS_READ, BV_FS_WRITE, BV_FS_EXECUTE};
 	char whole[2 * PATH_MAX];
@@ -227,7 +237,8 @@ enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char
 	if (!spec || !path)
 		return refuse_null(err, "path");
 	if (grants == 0 || grants > (BV_GRANT_READ | BV_GRANT_WRITE | BV_GRANT_EXECUTE))
-		return bv_fail(err, BV_E_ARGUMENT, "grants", "this is no combination of BV_GRANT_ values");
+		return bv_fail(err, BV_E_ARGUMENT, "grants",
+			       "this is no combination of BV_GRANT_ values");
 	code = absolute(path, "path", whole, err);
 	for (unsigned int i = 0; code == BV_OK && i < 3; i++) {
 		struct bv_str_list *roots;
@@ -239,7 +250,9 @@ enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char
 		if (code != BV_OK)
 			break;
 		roots = &filesystem(spec, accesses[i])->scope.roots;
-		code = make_room(spec, list_bytes(roots->count, sizeof *roots->items) + strlen(whole), err);
+		code = make_room(spec,
+				 list_bytes(roots->count, sizeof *roots->items) + strlen(whole),
+				 err);
 		if (code != BV_OK)
 			break;
 		roots = &filesystem(spec, accesses[i])->scope.roots; /* it may have moved */
@@ -257,7 +270,10 @@ enum bv_code bv_spec_deny(struct bv_spec *spec, const char *path, struct bv_erro
 		return refuse_null(err, "path");
 	code = absolute(path, "path", whole, err);
 	if (code == BV_OK)
-		code = make_room(spec, list_bytes(execution(spec)->deny.count, sizeof(struct bv_str)) + strlen(whole), err);
+		code = make_room(spec,
+				 list_bytes(execution(spec)->deny.count, sizeof(struct bv_str)) +
+					 strlen(whole),
+				 err);
 	if (code != BV_OK)
 		return code;
 	execution(spec)->has_deny = true;
@@ -321,13 +337,15 @@ enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_er
 		control = APPEND(&spec->arena, list);
 	*control = (struct bv_host_control){
 		.tag = BV_CONTROL_TEMP_ROOT,
-		.u.temp_root = {.visibility = BV_VIEW_PRIVATE, .has_size_bytes = size_bytes != 0, .size_bytes = size_bytes},
+		.u.temp_root = {.visibility = BV_VIEW_PRIVATE,
+				.has_size_bytes = size_bytes != 0,
+				.size_bytes = size_bytes},
 	};
 	return BV_OK;
 }
 
-enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest, unsigned int grants,
-			    struct bv_error *err)
+enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char *dest,
+			    unsigned int grants, struct bv_error *err)
 {
 	struct bv_host_control_list *list;
 	char whole[2 * PATH_MAX];
@@ -335,27 +353,33 @@ enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char
 
 	if (!spec || !source || !dest)
 		return refuse_null(err, "path");
-	if (grants != BV_GRANT_READ && grants != BV_GRANT_WRITE && grants != (BV_GRANT_READ | BV_GRANT_WRITE))
-		return bv_fail(err, BV_E_ARGUMENT, "grants", "a path is shown for reading, for writing, or both");
+	if (grants != BV_GRANT_READ && grants != BV_GRANT_WRITE &&
+	    grants != (BV_GRANT_READ | BV_GRANT_WRITE))
+		return bv_fail(err, BV_E_ARGUMENT, "grants",
+			       "a path is shown for reading, for writing, or both");
 	if (*dest != '/')
 		return bv_fail_remedy(err, BV_E_ARGUMENT, "dest", "write it from / on",
 				      "the place '%.*s' to show it at is not absolute", 80, dest);
 	code = absolute(source, "source", whole, err);
 	list = &spec->value.controls;
 	if (code == BV_OK)
-		code = make_room(spec, list_bytes(list->count, sizeof *list->items) + strlen(whole) + strlen(dest), err);
+		code = make_room(spec,
+				 list_bytes(list->count, sizeof *list->items) + strlen(whole) +
+					 strlen(dest),
+				 err);
 	if (code != BV_OK)
 		return code;
 	*APPEND(&spec->arena, list) = (struct bv_host_control){
 		.tag = BV_CONTROL_EXPOSE_PATH,
-		.u.expose = {
-			.source = keep(spec, bv_str_from(whole)),
-			.dest = keep(spec, bv_str_from(dest)),
-			.access = grants == BV_GRANT_READ    ? BV_FS_READ
-				  : grants == BV_GRANT_WRITE ? BV_FS_WRITE
-							     : BV_FS_READ_WRITE,
-			.view = BV_VIEW_PRIVATE,
-		},
+		.u.expose =
+			{
+				.source = keep(spec, bv_str_from(whole)),
+				.dest = keep(spec, bv_str_from(dest)),
+				.access = grants == BV_GRANT_READ    ? BV_FS_READ
+					  : grants == BV_GRANT_WRITE ? BV_FS_WRITE
+								     : BV_FS_READ_WRITE,
+				.view = BV_VIEW_PRIVATE,
+			},
 	};
 	return BV_OK;
 }
@@ -364,14 +388,15 @@ enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char
 
 static struct bv_env_entry_list *environment(struct bv_spec *spec)
 {
-	const struct bv_capability fresh = {.tag = BV_CAP_ENVIRONMENT, .u.environment.policy.tag = BV_ENV_EXACT};
+	const struct bv_capability fresh = {.tag = BV_CAP_ENVIRONMENT,
+					    .u.environment.policy.tag = BV_ENV_EXACT};
 
 	return &capability(spec, &fresh)->u.environment.policy.u.entries;
 }
 
 /* The variable's entry, new or old; room for `bytes` is left. */
-static enum bv_code variable(struct bv_spec *spec, const char *name, size_t bytes, struct bv_env_entry **ret_entry,
-			     struct bv_error *err)
+static enum bv_code variable(struct bv_spec *spec, const char *name, size_t bytes,
+			     struct bv_env_entry **ret_entry, struct bv_error *err)
 {
 	struct bv_env_entry_list *entries;
 	enum bv_code code;
@@ -383,7 +408,9 @@ static enum bv_code variable(struct bv_spec *spec, const char *name, size_t byte
 	if (code != BV_OK)
 		return code;
 	entries = environment(spec);
-	code = make_room(spec, list_bytes(entries->count, sizeof *entries->items) + strlen(name) + bytes, err);
+	code = make_room(spec,
+			 list_bytes(entries->count, sizeof *entries->items) + strlen(name) + bytes,
+			 err);
 	if (code != BV_OK)
 		return code;
 	entries = environment(spec); /* it may have moved */
@@ -398,7 +425,8 @@ static enum bv_code variable(struct bv_spec *spec, const char *name, size_t byte
 	return BV_OK;
 }
 
-enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *value, struct bv_error *err)
+enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *value,
+			 struct bv_error *err)
 {
 	struct bv_env_entry *entry;
 	enum bv_code code;
@@ -407,12 +435,13 @@ enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *val
 		return refuse_null(err, "variable");
 	code = variable(spec, name, strlen(value), &entry, err);
 	if (code == BV_OK)
-		entry->source = (struct bv_env_source){.tag = BV_ENV_LITERAL, .u.literal = keep(spec, bv_str_from(value))};
+		entry->source = (struct bv_env_source){.tag = BV_ENV_LITERAL,
+						       .u.literal = keep(spec, bv_str_from(value))};
 	return code;
 }
 
-enum bv_code bv_spec_secret(struct bv_spec *spec, const char *name, const void *value, size_t size_bytes,
-			    struct bv_error *err)
+enum bv_code bv_spec_secret(struct bv_spec *spec, const char *name, const void *value,
+			    size_t size_bytes, struct bv_error *err)
 {
 	struct bv_env_entry *entry;
 	enum bv_code code;
@@ -420,14 +449,16 @@ enum bv_code bv_spec_secret(struct bv_spec *spec, const char *name, const void *
 	if (!spec || !name || (!value && size_bytes > 0))
 		return refuse_null(err, "secret");
 	if (size_bytes > 0 && memchr(value, '\0', size_bytes))
-		return bv_fail_remedy(err, BV_E_ARGUMENT, "value", "encode it, for instance in base64",
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "value",
+				      "encode it, for instance in base64",
 				      "a NUL byte cannot be passed in a variable");
 	code = variable(spec, name, strlen(name), &entry, err);
 	if (code != BV_OK)
 		return code;
 	/* A spec that was read names its secrets; one made here calls them like the variable. */
 	if (entry->source.tag != BV_ENV_SECRET_LEASE || entry->source.u.lease.len == 0)
-		entry->source = (struct bv_env_source){.tag = BV_ENV_SECRET_LEASE, .u.lease = keep(spec, bv_str_from(name))};
+		entry->source = (struct bv_env_source){.tag = BV_ENV_SECRET_LEASE,
+						       .u.lease = keep(spec, bv_str_from(name))};
 	return bv__secrets_put(&spec->secrets, entry->source.u.lease, value, size_bytes, err);
 }
 
@@ -455,14 +486,16 @@ enum bv_code bv_spec_spawn(struct bv_spec *spec, enum bv_spawn spawn, struct bv_
 
 enum bv_code bv_spec_inherit_fd(struct bv_spec *spec, int fd, struct bv_error *err)
 {
-	const struct bv_capability fresh = {.tag = BV_CAP_INHERITED_FDS, .u.fds.policy.tag = BV_FDS_NONE};
+	const struct bv_capability fresh = {.tag = BV_CAP_INHERITED_FDS,
+					    .u.fds.policy.tag = BV_FDS_NONE};
 	struct bv_fd_policy *policy;
 	enum bv_code code;
 
 	if (!spec)
 		return refuse_null(err, "spec");
 	if (fd < 3)
-		return bv_fail_remedy(err, BV_E_ARGUMENT, "fd", "pass 3 or above; 0, 1 and 2 are always there",
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "fd",
+				      "pass 3 or above; 0, 1 and 2 are always there",
 				      "%d is a standard stream or no descriptor", fd);
 	code = make_room(spec, capabilities_bytes(spec), err);
 	if (code != BV_OK)
@@ -484,7 +517,8 @@ enum bv_code bv_spec_inherit_fd(struct bv_spec *spec, int fd, struct bv_error *e
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-enum bv_code bv_spec_budget(struct bv_spec *spec, enum bv_budget budget, uint64_t limit, struct bv_error *err)
+enum bv_code bv_spec_budget(struct bv_spec *spec, enum bv_budget budget, uint64_t limit,
+			    struct bv_error *err)
 {
 	struct bv_budget_requirements *budgets = spec ? &spec->value.budgets : NULL;
 	const struct bv_budget_request request = {.limit = limit, .guarantee = BV_MIN_MEDIATED};
@@ -497,13 +531,13 @@ enum bv_code bv_spec_budget(struct bv_spec *spec, enum bv_budget budget, uint64_
 		budgets->has_##member = true;                                                      \
 		budgets->member = request;                                                         \
 		return BV_OK
-	LIMIT(BV_BUDGET_WALL, wall_micros);
-	LIMIT(BV_BUDGET_CPU, cpu_micros);
-	LIMIT(BV_BUDGET_MEMORY, resident_bytes);
-	LIMIT(BV_BUDGET_PROCESSES, process_count);
-	LIMIT(BV_BUDGET_HANDLES, handle_count);
-	LIMIT(BV_BUDGET_STORAGE, storage_bytes);
-	LIMIT(BV_BUDGET_NETWORK, network_bytes);
+		LIMIT(BV_BUDGET_WALL, wall_micros);
+		LIMIT(BV_BUDGET_CPU, cpu_micros);
+		LIMIT(BV_BUDGET_MEMORY, resident_bytes);
+		LIMIT(BV_BUDGET_PROCESSES, process_count);
+		LIMIT(BV_BUDGET_HANDLES, handle_count);
+		LIMIT(BV_BUDGET_STORAGE, storage_bytes);
+		LIMIT(BV_BUDGET_NETWORK, network_bytes);
 #undef LIMIT
 	case BV_BUDGET_COUNT:
 		break;
@@ -527,7 +561,8 @@ enum bv_code bv_spec_stdin(struct bv_spec *spec, bool relay, struct bv_error *er
 	if (!spec)
 		return refuse_null(err, "spec");
 	execution(spec)->has_stdin_source = relay;
-	execution(spec)->stdin_source = (struct bv_stdin_source){.tag = relay ? BV_STDIN_RELAY : BV_STDIN_EMPTY};
+	execution(spec)->stdin_source = (struct bv_stdin_source){.tag = relay ? BV_STDIN_RELAY
+									      : BV_STDIN_EMPTY};
 	return BV_OK;
 }
 
@@ -560,7 +595,8 @@ enum bv_code bv_spec_output_limit(struct bv_spec *spec, uint64_t size_bytes, str
 
 /* ---- How it is held -------------------------------------------------------------------------- */
 
-enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_null, struct bv_error *err)
+enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_null,
+				      struct bv_error *err)
 {
 	struct bv_kind_minimum_list *minimums;
 	uint32_t kind;
@@ -574,13 +610,14 @@ enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_
 		return BV_OK;
 	}
 	if (!bv_row_find(&bv_requirement_kind_type, bv_str_from(kind_or_null), &kind)) {
-		const char *near = bv_row_nearest(&bv_requirement_kind_type, bv_str_from(kind_or_null));
+		const char *near = bv_row_nearest(&bv_requirement_kind_type,
+						  bv_str_from(kind_or_null));
 		char remedy[BV_REMEDY_SIZE] = "bvisor doctor lists the requirements";
 
 		if (near)
 			(void)snprintf(remedy, sizeof remedy, "did you mean %s?", near);
-		return bv_fail_remedy(err, BV_E_ARGUMENT, "kind", remedy, "there is no requirement '%.*s'", 80,
-				      kind_or_null);
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "kind", remedy,
+				      "there is no requirement '%.*s'", 80, kind_or_null);
 	}
 	minimums = &execution(spec)->minimum_for;
 	code = make_room(spec, list_bytes(minimums->count, sizeof *minimums->items), err);
@@ -594,8 +631,9 @@ enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_
 			return BV_OK;
 		}
 	}
-	*APPEND(&spec->arena, minimums) =
-		(struct bv_kind_minimum){.kind = (enum bv_requirement_kind)kind, .guarantee = BV_MIN_ENFORCED};
+	*APPEND(&spec->arena,
+		minimums) = (struct bv_kind_minimum){.kind = (enum bv_requirement_kind)kind,
+						     .guarantee = BV_MIN_ENFORCED};
 	return BV_OK;
 }
 
@@ -605,7 +643,9 @@ enum bv_code bv_spec_without(struct bv_spec *spec, const char *layer, struct bv_
 		const char *name;
 		enum bv_layer layer;
 	} layers[] = {
-		{"namespaces", BV_LAYER_NAMESPACES}, {"netns", BV_LAYER_NETWORK_NAMESPACE}, {"landlock", BV_LAYER_LANDLOCK},
+		{"namespaces", BV_LAYER_NAMESPACES},
+		{"netns", BV_LAYER_NETWORK_NAMESPACE},
+		{"landlock", BV_LAYER_LANDLOCK},
 	};
 
 	if (!spec || !layer)

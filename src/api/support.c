@@ -19,12 +19,14 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *profile, const char *backend,
-			     enum bv_requirement_kind kind, struct bv_support_row *row)
+static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *profile,
+			     const char *backend, enum bv_requirement_kind kind,
+			     struct bv_support_row *row)
 {
 	const struct bv_verdict *verdict = &profile->ceiling[kind];
 	struct bv_str evidence = bv_evidence_text(arena, verdict->evidence);
-	struct bv_str mechanism = bv_arena_format(arena, "%s:%s", backend, or_empty(profile->primitive[kind]));
+	struct bv_str mechanism = bv_arena_format(arena, "%s:%s", backend,
+						  or_empty(profile->primitive[kind]));
 
 	*row = (struct bv_support_row){
 		.requirement = bv_kind_name(kind),
@@ -37,10 +39,11 @@ static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *pr
 	return evidence.data && mechanism.data;
 }
 
-static bool fill_budget(struct bv_arena *arena, const struct bv_profile_snapshot *snapshot, enum bv_dimension dimension,
-			struct bv_support_row *row)
+static bool fill_budget(struct bv_arena *arena, const struct bv_profile_snapshot *snapshot,
+			enum bv_dimension dimension, struct bv_support_row *row)
 {
-	const struct bv_budget_availability *available = bv_budget_available_in(&snapshot->budget, dimension);
+	const struct bv_budget_availability *available = bv_budget_available_in(&snapshot->budget,
+										dimension);
 	struct bv_str name = bv_arena_format(arena, "Budget %s", bv__text_dimension(dimension));
 	struct bv_str mechanism = bv_arena_copy(arena, available->mechanism);
 	struct bv_str evidence = bv_evidence_text(arena, available->evidence);
@@ -66,19 +69,23 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 	enum bv_code code = backend->probe(backend->self, arena, &support->snapshot, err);
 
 	if (code == BV_OK)
-		code = bv_value_check(&bv_profile_snapshot_type, &support->snapshot, BV_E_PROFILE, err);
+		code = bv_value_check(&bv_profile_snapshot_type, &support->snapshot, BV_E_PROFILE,
+				      err);
 	if (code != BV_OK)
 		return code;
 	backend->profile(backend->self, &support->snapshot, probing->execution, &profile);
 	for (unsigned int i = 0; i < BV_KIND_COUNT; i++)
-		filled &= fill_requirement(arena, &profile, backend->id, (enum bv_requirement_kind)i, &support->rows[i]);
+		filled &= fill_requirement(arena, &profile, backend->id,
+					   (enum bv_requirement_kind)i, &support->rows[i]);
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++)
-		filled &= fill_budget(arena, &support->snapshot, (enum bv_dimension)i, &support->rows[BV_KIND_COUNT + i]);
-	return filled ? BV_OK : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a support table");
+		filled &= fill_budget(arena, &support->snapshot, (enum bv_dimension)i,
+				      &support->rows[BV_KIND_COUNT + i]);
+	return filled ? BV_OK
+		      : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a support table");
 }
 
-enum bv_code bv_support_probe(const char *backend, const struct bv_spec *spec, struct bv_support **ret_support,
-			      struct bv_error *err)
+enum bv_code bv_support_probe(const char *backend, const struct bv_spec *spec,
+			      struct bv_support **ret_support, struct bv_error *err)
 {
 	struct probing probing = {0};
 	enum bv_code code;

@@ -67,7 +67,11 @@ struct cli_bytes {
 	size_t size_bytes;
 };
 
-enum { CLI_SPEC_MAX_BYTES = 4 << 20, CLI_SECRET_MAX_BYTES = 128 << 10, CLI_REPORT_MAX_BYTES = 64 << 20 };
+enum {
+	CLI_SPEC_MAX_BYTES = 4 << 20,
+	CLI_SECRET_MAX_BYTES = 128 << 10,
+	CLI_REPORT_MAX_BYTES = 64 << 20
+};
 
 /* Reads the whole of a file ("-" is standard input), refusing more than `max_bytes`. */
 int cli_read_file(const char *path, size_t max_bytes, struct cli_bytes *ret_bytes);
@@ -81,7 +85,7 @@ void cli_bytes_wipe(struct cli_bytes *bytes);
 struct cli_output {
 	const char *path;
 	const char *name; /* in the directory */
-	int dir;	  /* -1: `fd` is written directly */
+	int dir;          /* -1: `fd` is written directly */
 	int fd;
 };
 

@@ -19,12 +19,12 @@ enum { TRIALS_MAX = 64 };
 enum result { HOLDS, UNTRIED, PARTLY, REFUSED, UNAVAILABLE, BROKEN };
 
 static const char *const result_names[] = {
-	[HOLDS] = "holds",	 [UNTRIED] = "not tried",	  [PARTLY] = "partly",
-	[REFUSED] = "refused",	 [UNAVAILABLE] = "not available", [BROKEN] = "DOES NOT HOLD",
+	[HOLDS] = "holds",     [UNTRIED] = "not tried",         [PARTLY] = "partly",
+	[REFUSED] = "refused", [UNAVAILABLE] = "not available", [BROKEN] = "DOES NOT HOLD",
 };
 
 static const enum cli_table_look result_looks[] = {
-	[HOLDS] = CLI_TABLE_GOOD,  [UNTRIED] = CLI_TABLE_PLAIN,	   [PARTLY] = CLI_TABLE_WEAK,
+	[HOLDS] = CLI_TABLE_GOOD,   [UNTRIED] = CLI_TABLE_PLAIN,    [PARTLY] = CLI_TABLE_WEAK,
 	[REFUSED] = CLI_TABLE_WEAK, [UNAVAILABLE] = CLI_TABLE_WEAK, [BROKEN] = CLI_TABLE_BAD,
 };
 
@@ -41,7 +41,10 @@ struct world {
 };
 
 static const char *const found_names[] = {
-	[CLI_NOT_TRIED] = "not tried", [CLI_HAPPENED] = "happened", [CLI_HELD] = "did not happen", [CLI_REFUSED] = "refused",
+	[CLI_NOT_TRIED] = "not tried",
+	[CLI_HAPPENED] = "happened",
+	[CLI_HELD] = "did not happen",
+	[CLI_REFUSED] = "refused",
 };
 
 static void show_progress(size_t done, size_t all)
@@ -77,7 +80,8 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 		if (tried->confined == CLI_REFUSED)
 			result = REFUSED;
 		else if (!is_right(trial, tried))
-			result = strcmp(row->verdict, "Enforced") == 0 || trial->allowed ? BROKEN : PARTLY;
+			result = strcmp(row->verdict, "Enforced") == 0 || trial->allowed ? BROKEN
+											 : PARTLY;
 		if (!tried_any || result > worst)
 			worst = result;
 		tried_any = true;
@@ -85,7 +89,8 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 	return worst;
 }
 
-static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_count, const char *backend)
+static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_count,
+		    const char *backend)
 {
 	size_t count = 0;
 
@@ -100,7 +105,8 @@ static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_coun
 			struct tried *tried = &worlds[w].tried[i];
 
 			tried->free = free_found;
-			tried->confined = cli_try_confined(lab, &cli_trials[i], backend, worlds[w].layer, &tried->error);
+			tried->confined = cli_try_confined(lab, &cli_trials[i], backend,
+							   worlds[w].layer, &tried->error);
 		}
 	}
 	show_progress(count, count);
@@ -118,7 +124,8 @@ static void note(struct cli_table *table, const char *prefix, const char *text)
 	cli_table_note(table, line);
 }
 
-static void note_trials(struct cli_table *table, const struct world *world, const struct bv_support_row *row)
+static void note_trials(struct cli_table *table, const struct world *world,
+			const struct bv_support_row *row)
 {
 	const char *said = "";
 
@@ -129,7 +136,8 @@ static void note_trials(struct cli_table *table, const struct world *world, cons
 		if (strcmp(trial->requirement, row->requirement) != 0)
 			continue;
 		if (tried->free != CLI_HAPPENED) {
-			note(table, "no control, so not counted: could not, even free, ", trial->what);
+			note(table, "no control, so not counted: could not, even free, ",
+			     trial->what);
 		} else if (tried->confined == CLI_REFUSED) {
 			if (strcmp(said, tried->error.message) != 0) {
 				note(table, "refused: ", tried->error.message);
@@ -148,13 +156,15 @@ static void print_world(const struct world *world)
 
 	printf("%s\n\n", world->title);
 	cli_table_begin(&table, stdout, 4);
-	cli_table_row(&table, CLI_TABLE_HEAD, (const char *[]){"REQUIREMENT", "TRIED", "CLAIMED", "MECHANISM"});
+	cli_table_row(&table, CLI_TABLE_HEAD,
+		      (const char *[]){"REQUIREMENT", "TRIED", "CLAIMED", "MECHANISM"});
 	for (size_t i = 0; i < bv_support_row_count(world->support); i++) {
 		struct bv_support_row row = bv_support_row(world->support, i);
 		enum result result = judge(world, &row);
 
 		cli_table_row(&table, result_looks[result],
-			      (const char *[]){row.requirement, result_names[result], row.verdict, row.mechanism});
+			      (const char *[]){row.requirement, result_names[result], row.verdict,
+					       row.mechanism});
 		if (result != UNAVAILABLE)
 			note_trials(&table, world, &row);
 		note(&table, "why: ", row.reason);

@@ -25,9 +25,10 @@ static size_t show_caret(unsigned char byte, char *out)
 /* Bytes of the UTF-8 sequence `first` begins; 0 when none begins with it. */
 static size_t sequence_length(unsigned char first)
 {
-	return first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3
-					    : first >= 0xf0 && first <= 0xf4   ? 4
-									       : 0;
+	return first >= 0xc2 && first <= 0xdf   ? 2
+	       : first >= 0xe0 && first <= 0xef ? 3
+	       : first >= 0xf0 && first <= 0xf4 ? 4
+						: 0;
 }
 
 /* Whether `byte` can be the next of the sequence held: shortest form, no surrogate, at most U+10FFFF. */
@@ -92,15 +93,17 @@ static size_t show(struct cli_escape *escape, unsigned char byte, char *out)
 		return 0;
 	escape->held_count = 0;
 	if (first == 0xc2 && byte < 0xa0) {
-		memcpy(out, (const char[8]){'<', 'U', '+', '0', '0', hex[byte >> 4], hex[byte & 15], '>'}, 8);
+		memcpy(out,
+		       (const char[8]){'<', 'U', '+', '0', '0', hex[byte >> 4], hex[byte & 15], '>'},
+		       8);
 		return 8;
 	}
 	memcpy(out, escape->held, sequence_length(first));
 	return sequence_length(first);
 }
 
-size_t cli_escape(struct cli_escape *escape, const unsigned char *in, size_t in_bytes, size_t *ret_used,
-		  char *out, size_t out_bytes)
+size_t cli_escape(struct cli_escape *escape, const unsigned char *in, size_t in_bytes,
+		  size_t *ret_used, char *out, size_t out_bytes)
 {
 	size_t written = 0, used = 0;
 

@@ -153,7 +153,8 @@ static int replace(struct cli_output *output, const void *data, size_t size_byte
 	if (getrandom(&random, sizeof random, 0) < 0)
 		return -1;
 	(void)snprintf(temporary, sizeof temporary, ".bvisor-%016llx", (unsigned long long)random);
-	int fd = openat(output->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	int fd = openat(output->dir, temporary,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 
 	if (fd < 0)
 		return -1;

@@ -36,7 +36,8 @@ static bool shows_cwd(const char *path)
 {
 	char cwd[PATH_MAX], granted[PATH_MAX];
 
-	return getcwd(cwd, sizeof cwd) && realpath(path, granted) && (covers(granted, cwd) || covers(cwd, granted));
+	return getcwd(cwd, sizeof cwd) && realpath(path, granted) &&
+	       (covers(granted, cwd) || covers(cwd, granted));
 }
 
 static int grant(struct cli_request *request, const struct cli_flag *flag, const char *value,
@@ -97,9 +98,11 @@ static int take_expose(struct cli_request *request, const struct cli_flag *flag,
 		*mode = '\0';
 	}
 	if (!source || !dest)
-		status = refuse(flag, value, "does not say SRC:DEST, your path and where it is to appear");
+		status = refuse(flag, value,
+				"does not say SRC:DEST, your path and where it is to appear");
 	else
-		status = told(flag, bv_spec_expose(request->spec, source, dest, grants, &error), &error);
+		status = told(flag, bv_spec_expose(request->spec, source, dest, grants, &error),
+			      &error);
 	free(source);
 	free(dest);
 	return status;
@@ -149,7 +152,9 @@ static int take_secret(struct cli_request *request, const struct cli_flag *flag,
 	const char *equals = strchr(value, '=');
 
 	if (!equals || equals == value || !equals[1])
-		return refuse(flag, value, "does not say NAME=FILE, the variable and the file that holds its value");
+		return refuse(
+			flag, value,
+			"does not say NAME=FILE, the variable and the file that holds its value");
 	if (cli_read_file(equals + 1, CLI_SECRET_MAX_BYTES, &secret) != 0)
 		return -1;
 
@@ -161,7 +166,8 @@ static int take_secret(struct cli_request *request, const struct cli_flag *flag,
 	if (size > 0 && secret.data[size - 1] == '\n')
 		size--;
 	if (name)
-		status = told(flag, bv_spec_secret(request->spec, name, secret.data, size, &error), &error);
+		status = told(flag, bv_spec_secret(request->spec, name, secret.data, size, &error),
+			      &error);
 	free(name);
 	cli_bytes_wipe(&secret);
 	return status;
@@ -173,13 +179,16 @@ static int take_spawn(struct cli_request *request, const struct cli_flag *flag, 
 		const char *name;
 		enum bv_spawn spawn;
 	} policies[] = {
-		{"none", BV_SPAWN_NONE}, {"threads", BV_SPAWN_THREADS}, {"processes", BV_SPAWN_PROCESSES},
+		{"none", BV_SPAWN_NONE},
+		{"threads", BV_SPAWN_THREADS},
+		{"processes", BV_SPAWN_PROCESSES},
 	};
 	struct bv_error error = {0};
 
 	for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
 		if (strcmp(value, policies[i].name) == 0)
-			return told(flag, bv_spec_spawn(request->spec, policies[i].spawn, &error), &error);
+			return told(flag, bv_spec_spawn(request->spec, policies[i].spawn, &error),
+				    &error);
 	}
 	return refuse(flag, value, "is none of none, threads, processes");
 }
@@ -198,7 +207,8 @@ static int take_runtime(struct cli_request *request, const struct cli_flag *flag
 
 	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
 		if (strcmp(value, sets[i].name) == 0)
-			return told(flag, bv_spec_runtime(request->spec, sets[i].runtime, &error), &error);
+			return told(flag, bv_spec_runtime(request->spec, sets[i].runtime, &error),
+				    &error);
 	}
 	return refuse(flag, value, "is none of none, libraries, system");
 }
@@ -268,9 +278,11 @@ static int take_require(struct cli_request *request, const struct cli_flag *flag
 	struct bv_error error = {0};
 
 	if (strncmp(value, enforced, len) != 0 || (value[len] != '\0' && value[len] != ':'))
-		return refuse(flag, value, "is neither enforced nor enforced:KIND as in enforced:Filesystem");
+		return refuse(flag, value,
+			      "is neither enforced nor enforced:KIND as in enforced:Filesystem");
 	return told(flag,
-		    bv_spec_require_enforced(request->spec, value[len] ? value + len + 1 : NULL, &error),
+		    bv_spec_require_enforced(request->spec, value[len] ? value + len + 1 : NULL,
+					     &error),
 		    &error);
 }
 
@@ -335,42 +347,46 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 #define SPEC (CLI_RUN | CLI_PLAN)
 #define ALL (SPEC | CLI_DOCTOR | CLI_REPORT_SHOW | CLI_REPORT_VERIFY)
 
-static const char files[] = "Files", process[] = "Process", budget[] = "Limits", streams[] = "Streams",
-		  how[] = "How it is held", out[] = "Spec and report";
+static const char files[] = "Files", process[] = "Process", budget[] = "Limits",
+		  streams[] = "Streams", how[] = "How it is held", out[] = "Spec and report";
 
 const struct cli_flag cli_flags[] = {
-	{"--read", "PATH", SPEC, files, "let it read a file or directory tree (repeatable)", take_read,
-	 " --allow-read --ro-bind --bind-ro --readonly -v ", NULL},
-	{"--write", "PATH", SPEC, files, "let it create, change and remove there; does not imply --read",
-	 take_write, " --allow-write --bind --rw --mount ", NULL},
-	{"--exec", "PATH", SPEC, files, "let it execute what is there; scripts need --read too", take_exec,
-	 " --allow-run --execute ", NULL},
-	{"--deny", "PATH", SPEC, files, "take a path out of reach although a grant covers it", take_deny,
-	 " --deny-read --deny-write --exclude --mask --blacklist ", NULL},
-	{"--tmp", "SIZE", SPEC, files, "give it a private /tmp of at most SIZE", take_tmp, " --tmpfs --private-tmp ",
-	 NULL},
-	{"--cwd", "PATH", SPEC, files,
-	 "start there (default: here, if that is granted)", take_cwd,
+	{"--read", "PATH", SPEC, files, "let it read a file or directory tree (repeatable)",
+	 take_read, " --allow-read --ro-bind --bind-ro --readonly -v ", NULL},
+	{"--write", "PATH", SPEC, files,
+	 "let it create, change and remove there; does not imply --read", take_write,
+	 " --allow-write --bind --rw --mount ", NULL},
+	{"--exec", "PATH", SPEC, files, "let it execute what is there; scripts need --read too",
+	 take_exec, " --allow-run --execute ", NULL},
+	{"--deny", "PATH", SPEC, files, "take a path out of reach although a grant covers it",
+	 take_deny, " --deny-read --deny-write --exclude --mask --blacklist ", NULL},
+	{"--tmp", "SIZE", SPEC, files, "give it a private /tmp of at most SIZE", take_tmp,
+	 " --tmpfs --private-tmp ", NULL},
+	{"--cwd", "PATH", SPEC, files, "start there (default: here, if that is granted)", take_cwd,
 	 " --workdir -w --chdir --directory -C ", NULL},
 	{"--runtime", "SET", SPEC, files,
-	 "none, libraries (default) or system: what to show of /usr and /etc", take_runtime,
-	 "", NULL},
-	{"--expose", "SRC:DEST[:rw]", SPEC, files, "show a path of yours at another place, to read or also to write",
-	 take_expose, " --volume --map ", NULL},
+	 "none, libraries (default) or system: what to show of /usr and /etc", take_runtime, "",
+	 NULL},
+	{"--expose", "SRC:DEST[:rw]", SPEC, files,
+	 "show a path of yours at another place, to read or also to write", take_expose,
+	 " --volume --map ", NULL},
 	{"--stage", NULL, SPEC, files, NULL, NULL, " --overlay ",
 	 "grant a copy of the directory with --write"},
 
 	{"--net", "none", SPEC, process, "no network (default)", take_net,
 	 " --allow-net --network --unshare-net ", NULL},
-	{"--env", "NAME[=VALUE]", SPEC, process, "set a variable, or pass on yours; nothing else is inherited",
-	 take_env, " --setenv -e --environment --allow-env ", NULL},
-	{"--secret", "NAME=FILE", SPEC, process, "set a variable to a file's content; never shown or stored",
-	 take_secret, "", NULL},
-	{"--spawn", "none|threads|processes", SPEC, process, "which tasks it may make (default: processes)",
-	 take_spawn, " --allow-child-process --fork ", NULL},
+	{"--env", "NAME[=VALUE]", SPEC, process,
+	 "set a variable, or pass on yours; nothing else is inherited", take_env,
+	 " --setenv -e --environment --allow-env ", NULL},
+	{"--secret", "NAME=FILE", SPEC, process,
+	 "set a variable to a file's content; never shown or stored", take_secret, "", NULL},
+	{"--spawn", "none|threads|processes", SPEC, process,
+	 "which tasks it may make (default: processes)", take_spawn,
+	 " --allow-child-process --fork ", NULL},
 	{"--fd", "N", SPEC, process, "keep your descriptor N open in it (repeatable)", take_fd,
 	 " --preserve-fds --pass-fd ", NULL},
-	{"--syscalls", "SET", SPEC, process, NULL, NULL, " --seccomp ", "leave it out: the baseline filter is always on"},
+	{"--syscalls", "SET", SPEC, process, NULL, NULL, " --seccomp ",
+	 "leave it out: the baseline filter is always on"},
 
 	{"--wall", "TIME", SPEC, budget, "elapsed time, as in 10s; then exit 124", take_budget,
 	 " --timeout --time-limit --time --deadline ", NULL},
@@ -380,42 +396,50 @@ const struct cli_flag cli_flags[] = {
 	 " --mem --memory-limit --ram -m --rlimit-as ", NULL},
 	{"--processes", "N", SPEC, budget, "tasks alive at once", take_budget,
 	 " --pids-limit --nproc --procs --rlimit-nproc --max-processes ", NULL},
-	{"--handles", "N", SPEC, budget, "open descriptors", take_budget, " --nofile --files --rlimit-nofile --fds ",
-	 NULL},
-	{"--storage", "SIZE", SPEC, budget, "bytes it may store", take_budget, " --disk --fsize --rlimit-fsize --quota ",
-	 NULL},
-	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget, " --bandwidth ", NULL},
+	{"--handles", "N", SPEC, budget, "open descriptors", take_budget,
+	 " --nofile --files --rlimit-nofile --fds ", NULL},
+	{"--storage", "SIZE", SPEC, budget, "bytes it may store", take_budget,
+	 " --disk --fsize --rlimit-fsize --quota ", NULL},
+	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget,
+	 " --bandwidth ", NULL},
 
-	{"--stdin", "FILE|none|-", CLI_RUN, streams, "what it reads; - relays yours even from a terminal", take_stdin,
-	 " --input ", NULL},
-	{"--stdout", "FILE", CLI_RUN, streams, "where its output goes instead of yours", take_path, " --output-file -o ",
-	 NULL},
+	{"--stdin", "FILE|none|-", CLI_RUN, streams,
+	 "what it reads; - relays yours even from a terminal", take_stdin, " --input ", NULL},
+	{"--stdout", "FILE", CLI_RUN, streams, "where its output goes instead of yours", take_path,
+	 " --output-file -o ", NULL},
 	{"--stderr", "FILE", CLI_RUN, streams, "the same for its error output", take_path, "", NULL},
-	{"--tty", NULL, SPEC, streams, "give it a private terminal, for shells and editors", take_switch,
-	 " -t -it -i --interactive --pty --terminal ", NULL},
-	{"--raw", NULL, CLI_RUN, streams, "let its control characters reach your terminal", take_switch, "", NULL},
-	{"--output-limit", "SIZE", SPEC, streams, "pass on at most SIZE of each stream", take_limit, " --max-output ",
-	 NULL},
-	{"--capture-limit", "SIZE", SPEC, streams, "keep at most SIZE of each stream (default 1M)", take_limit, "",
-	 NULL},
-	{"--output", "DIR", SPEC, streams, NULL, NULL, "", "grant a directory with --write and collect from there"},
+	{"--tty", NULL, SPEC, streams, "give it a private terminal, for shells and editors",
+	 take_switch, " -t -it -i --interactive --pty --terminal ", NULL},
+	{"--raw", NULL, CLI_RUN, streams, "let its control characters reach your terminal",
+	 take_switch, "", NULL},
+	{"--output-limit", "SIZE", SPEC, streams, "pass on at most SIZE of each stream", take_limit,
+	 " --max-output ", NULL},
+	{"--capture-limit", "SIZE", SPEC, streams, "keep at most SIZE of each stream (default 1M)",
+	 take_limit, "", NULL},
+	{"--output", "DIR", SPEC, streams, NULL, NULL, "",
+	 "grant a directory with --write and collect from there"},
 
-	{"--require", "enforced[:KIND]", SPEC, how, "refuse what is only mediated, for all or one requirement",
-	 take_require, " --strict --enforce ", NULL},
-	{"--without", "LAYER", SPEC | CLI_DOCTOR, how, "leave out namespaces, netns or landlock on purpose",
-	 take_without, " --no-namespaces --no-landlock ", NULL},
+	{"--require", "enforced[:KIND]", SPEC, how,
+	 "refuse what is only mediated, for all or one requirement", take_require,
+	 " --strict --enforce ", NULL},
+	{"--without", "LAYER", SPEC | CLI_DOCTOR, how,
+	 "leave out namespaces, netns or landlock on purpose", take_without,
+	 " --no-namespaces --no-landlock ", NULL},
 	{"--backend", "NAME", ALL, how, NULL, take_backend, "", NULL},
 
 	{"--spec", "FILE.json", SPEC, out, "start from a spec; other flags add to it", take_path,
 	 " --config --policy --settings ", NULL},
-	{"--print-spec", NULL, SPEC, out, "write the spec as JSON and run nothing", take_switch, " --dry-run ", NULL},
-	{"--profile", "NAME", SPEC, out, NULL, NULL, "", "keep the flags in a file with --print-spec and use --spec"},
-	{"--journal", "PATH|none", SPEC, out, NULL, NULL, "", "keep the report of each run with --report FILE"},
+	{"--print-spec", NULL, SPEC, out, "write the spec as JSON and run nothing", take_switch,
+	 " --dry-run ", NULL},
+	{"--profile", "NAME", SPEC, out, NULL, NULL, "",
+	 "keep the flags in a file with --print-spec and use --spec"},
+	{"--journal", "PATH|none", SPEC, out, NULL, NULL, "",
+	 "keep the report of each run with --report FILE"},
 	{"--report", "FILE", CLI_RUN, out, "write the sealed report; JSON if FILE ends in .json",
 	 take_path, " --log --audit ", NULL},
-	{"--json", NULL, ALL, out, "write JSON; with run and no --report, the report goes to stderr", take_switch,
-	 " --format -j ", NULL},
-	{"--quiet", NULL, ALL, out, "bvisor itself says nothing; the exit code still tells", take_switch,
-	 " -q --silent ", NULL},
+	{"--json", NULL, ALL, out, "write JSON; with run and no --report, the report goes to stderr",
+	 take_switch, " --format -j ", NULL},
+	{"--quiet", NULL, ALL, out, "bvisor itself says nothing; the exit code still tells",
+	 take_switch, " -q --silent ", NULL},
 	{NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -20,15 +20,18 @@
 static const struct {
 	const char *path;
 	mode_t mode;
-} folders[] = {{"%d", 0755}, {"%w", 0777}, {"%w/many", 0777}, {"%r", 0755}, {"%o", 0777}, {"%d/writable", 0777}};
+} folders[] = {{"%d", 0755}, {"%w", 0777}, {"%w/many", 0777},
+	       {"%r", 0755}, {"%o", 0777}, {"%d/writable", 0777}};
 
 /* Open to everybody, so that what holds is the boundary and not the owner. */
 static const struct {
 	const char *path, *content;
 	mode_t mode;
 } contents[] = {
-	{"%o/secret", "%t\n", 0644}, {"%o/victim", "untouched\n", 0666}, {"%r/file", "%t\n", 0666}, {"%r/log", "untouched\n", 0666},
-	{"%w/log", "untouched\n", 0666}, {"%w/lock", "", 0666}, {"%d/writable/file", "%t\n", 0666},
+	{"%o/secret", "%t\n", 0644},        {"%o/victim", "untouched\n", 0666},
+	{"%r/file", "%t\n", 0666},          {"%r/log", "untouched\n", 0666},
+	{"%w/log", "untouched\n", 0666},    {"%w/lock", "", 0666},
+	{"%d/writable/file", "%t\n", 0666},
 };
 
 static const char *const leftovers[] = {"%o/new", "%o/signalled", "%w/new", "%w/big", "/tmp/%t"};
@@ -46,17 +49,41 @@ void cli_lab_expand(const struct cli_lab *lab, const char *text, char *ret_text,
 		if (*text == '%' && text[1]) {
 			text++;
 			switch (*text) {
-			case 'd': put = lab->dir; break;
-			case 'w': put = lab->dir; tail = "/work"; break;
-			case 'r': put = lab->dir; tail = "/readable"; break;
-			case 'o': put = lab->dir; tail = "/outside"; break;
-			case 't': put = lab->token; break;
-			case 's': put = lab->abstract; break;
-			case 'a': put = lab->victim_address; break;
-			case 'p': (void)snprintf(number, sizeof number, "%u", lab->tcp_port); break;
-			case 'u': (void)snprintf(number, sizeof number, "%u", lab->udp_port); break;
-			case 'v': (void)snprintf(number, sizeof number, "%ld", (long)lab->victim); break;
-			default: break;
+			case 'd':
+				put = lab->dir;
+				break;
+			case 'w':
+				put = lab->dir;
+				tail = "/work";
+				break;
+			case 'r':
+				put = lab->dir;
+				tail = "/readable";
+				break;
+			case 'o':
+				put = lab->dir;
+				tail = "/outside";
+				break;
+			case 't':
+				put = lab->token;
+				break;
+			case 's':
+				put = lab->abstract;
+				break;
+			case 'a':
+				put = lab->victim_address;
+				break;
+			case 'p':
+				(void)snprintf(number, sizeof number, "%u", lab->tcp_port);
+				break;
+			case 'u':
+				(void)snprintf(number, sizeof number, "%u", lab->udp_port);
+				break;
+			case 'v':
+				(void)snprintf(number, sizeof number, "%ld", (long)lab->victim);
+				break;
+			default:
+				break;
 			}
 		}
 		used += (size_t)snprintf(ret_text + used, size_bytes - used, "%s%s", put, tail);
@@ -153,13 +180,15 @@ static int copy_self(const struct cli_lab *lab, const char *where)
 
 static int listen_inet(int type, unsigned int *ret_port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof address;
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
-	if (bind(fd, (const struct sockaddr *)&address, size) != 0 || (type == SOCK_STREAM && listen(fd, 8) != 0) ||
+	if (bind(fd, (const struct sockaddr *)&address, size) != 0 ||
+	    (type == SOCK_STREAM && listen(fd, 8) != 0) ||
 	    getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
 		(void)close(fd); /* nothing was sent */
 		return -1;
@@ -207,10 +236,10 @@ static int start_victim(struct cli_lab *lab)
 	cli_lab_expand(lab, "%o/signalled", path, sizeof path);
 	if (pipe2(out, O_CLOEXEC) != 0 || posix_spawn_file_actions_init(&actions) != 0)
 		return -1;
-	(void)posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO); /* out of memory fails the spawn */
+	(void)posix_spawn_file_actions_adddup2(&actions, out[1],
+					       STDOUT_FILENO); /* out of memory fails the spawn */
 	errno = posix_spawn(&lab->victim, self, &actions, NULL,
-			    (char *[]){self, probe, victim, path, lab->token, NULL},
-			    environ);
+			    (char *[]){self, probe, victim, path, lab->token, NULL}, environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)close(out[1]);
 	ssize_t n = errno ? -1 : read(out[0], lab->victim_address, sizeof lab->victim_address - 1);
@@ -235,13 +264,16 @@ int cli_lab_open(struct cli_lab *lab)
 	uint64_t random[2] = {0};
 	char path[256];
 
-	*lab = (struct cli_lab){.tcp = -1, .udp = -1, .abstract_socket = -1, .path_socket = -1, .planted_fd = -1};
+	*lab = (struct cli_lab){
+		.tcp = -1, .udp = -1, .abstract_socket = -1, .path_socket = -1, .planted_fd = -1};
 	if (getrandom(random, sizeof random, 0) != sizeof random)
 		return fail("random bytes");
-	(void)snprintf(lab->token, sizeof lab->token, "TOKEN-%016llx", (unsigned long long)random[0]);
-	(void)snprintf(lab->abstract, sizeof lab->abstract, "@bvisor-%016llx", (unsigned long long)random[1]);
-	if (snprintf(lab->dir, sizeof lab->dir, "%s/bvisor-doctor.XXXXXX", tmp && *tmp ? tmp : "/tmp") >=
-	    (int)sizeof lab->dir) {
+	(void)snprintf(lab->token, sizeof lab->token, "TOKEN-%016llx",
+		       (unsigned long long)random[0]);
+	(void)snprintf(lab->abstract, sizeof lab->abstract, "@bvisor-%016llx",
+		       (unsigned long long)random[1]);
+	if (snprintf(lab->dir, sizeof lab->dir, "%s/bvisor-doctor.XXXXXX",
+		     tmp && *tmp ? tmp : "/tmp") >= (int)sizeof lab->dir) {
 		lab->dir[0] = '\0';
 		errno = ENAMETOOLONG;
 		return fail("TMPDIR");
@@ -269,7 +301,9 @@ int cli_lab_open(struct cli_lab *lab)
 		return fail("a process to be signalled");
 	cli_lab_expand(lab, "%o/secret", path, sizeof path);
 	lab->planted_fd = open(path, O_RDONLY); /* without O_CLOEXEC: a descriptor somebody forgot */
-	return lab->planted_fd < 0 || setenv("BVISOR_DOCTOR_PLANTED", lab->token, 1) != 0 ? fail(path) : 0;
+	return lab->planted_fd < 0 || setenv("BVISOR_DOCTOR_PLANTED", lab->token, 1) != 0
+		       ? fail(path)
+		       : 0;
 }
 
 static void close_if_open(int fd)

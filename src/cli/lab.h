@@ -11,8 +11,8 @@
 #include "cli.h"
 
 struct cli_lab {
-	char dir[80]; /* short enough for the name of a socket in it */
-	char token[40];	   /* planted wherever it must not be read */
+	char dir[80];      /* short enough for the name of a socket in it */
+	char token[40];    /* planted wherever it must not be read */
 	char abstract[40]; /* name of the abstract socket, '@' first */
 	int tcp, udp, abstract_socket, path_socket;
 	unsigned int tcp_port, udp_port;
@@ -44,11 +44,11 @@ struct cli_went {
 
 struct cli_trial {
 	const char *requirement; /* as bv_plan_row has it */
-	const char *what;	 /* completes "could ..." */
-	bool allowed;		 /* the boundary promises that it can be done */
-	bool kills;		 /* kill it once it says "ready" */
-	bool only_inside; /* there is nothing of it outside: no control */
-	const char *args[4];	 /* of __probe, to be expanded */
+	const char *what;        /* completes "could ..." */
+	bool allowed;            /* the boundary promises that it can be done */
+	bool kills;              /* kill it once it says "ready" */
+	bool only_inside;        /* there is nothing of it outside: no control */
+	const char *args[4];     /* of __probe, to be expanded */
 	/* What else to ask for; NULL: nothing. */
 	enum bv_code (*ask)(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err);
 	/* Whether it took effect, looked at from outside. */
@@ -62,7 +62,7 @@ extern const struct cli_trial cli_trials[]; /* ends with a NULL requirement */
 enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial);
 
 /* Confined, without `layer` (may be NULL).  CLI_REFUSED fills `err`. */
-enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial, const char *backend,
-				const char *layer, struct bv_error *err);
+enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
+				const char *backend, const char *layer, struct bv_error *err);
 
 #endif

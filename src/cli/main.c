@@ -22,8 +22,9 @@ enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 static int help(FILE *stream)
 {
-	fprintf(stream, "Usage: bvisor COMMAND ...\n\n"
-			"Runs a program nobody trusts inside an explicit boundary, and reports the truth about it.\n\n");
+	fprintf(stream,
+		"Usage: bvisor COMMAND ...\n\n"
+		"Runs a program nobody trusts inside an explicit boundary, and reports the truth about it.\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (commands[i].summary)
 			fprintf(stream, "  %-8s  %s\n", commands[i].name, commands[i].summary);
@@ -42,7 +43,9 @@ static void fill_standard_streams(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* then it stays closed */
+			(void)open("/dev/null", fd == STDIN_FILENO
+							? O_WRONLY
+							: O_RDONLY); /* then it stays closed */
 	}
 }
 
@@ -74,7 +77,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 2, argv + 2);
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
 		return help(stdout);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("bvisor %s\n", bv_version());

@@ -148,7 +148,8 @@ static void refuse_unknown(enum cli_command command, const char *written)
 {
 	const struct cli_flag *nearest = cli_nearest_flag(command, written);
 
-	cli_say("%s: there is no flag '%.*s'", text_of(command)->name, (int)strcspn(written, "="), written);
+	cli_say("%s: there is no flag '%.*s'", text_of(command)->name, (int)strcspn(written, "="),
+		written);
 	if (nearest)
 		cli_remedy("did you mean %s?", nearest->name);
 	else
@@ -174,7 +175,8 @@ struct entry {
 };
 
 /* One flag and its value out of argv; 0, or -1 after saying what is wrong. */
-static int read_entry(enum cli_command command, char **argv, int argc, int *index, struct entry *ret_entry)
+static int read_entry(enum cli_command command, char **argv, int argc, int *index,
+		      struct entry *ret_entry)
 {
 	const char *written = argv[*index];
 	const struct cli_flag *flag = find(command, written);
@@ -248,7 +250,8 @@ static int apply(struct cli_request *request, const struct entry *entries, size_
 	return 0;
 }
 
-int cli_request_read(enum cli_command command, int argc, char **argv, struct cli_request *ret_request)
+int cli_request_read(enum cli_command command, int argc, char **argv,
+		     struct cli_request *ret_request)
 {
 	struct cli_request request = {.command = command, .spec = bv_spec_new()};
 	struct entry *entries = calloc((size_t)argc + 1, sizeof *entries);

@@ -39,7 +39,8 @@ struct cli_request {
  * Reads a command line.  Returns -1 to go on, or the status to exit with: after --help, or after a
  * refusal was said.
  */
-int cli_request_read(enum cli_command command, int argc, char **argv, struct cli_request *ret_request);
+int cli_request_read(enum cli_command command, int argc, char **argv,
+		     struct cli_request *ret_request);
 void cli_request_clear(struct cli_request *request);
 
 /* Puts program and arguments of the operands into the spec; -1, or the status to exit with. */
@@ -51,13 +52,13 @@ int cli_print_spec(const struct cli_request *request);
 /* One flag, one row: reading, --help and "did you mean" all come from it. */
 struct cli_flag {
 	const char *name;
-	const char *value; /* what it takes, for --help; NULL when it takes nothing */
+	const char *value;     /* what it takes, for --help; NULL when it takes nothing */
 	unsigned int commands; /* set over enum cli_command */
 	const char *group;
 	const char *help; /* NULL: not listed */
 	/* Puts the value into the request; -1 after saying what is wrong. */
 	int (*take)(struct cli_request *request, const struct cli_flag *flag, const char *value);
-	const char *habits; /* what other tools call it, blank before and after each */
+	const char *habits;  /* what other tools call it, blank before and after each */
 	const char *instead; /* not NULL: not available yet, and this is what to do */
 };
 

@@ -11,12 +11,15 @@ static int print_table(const struct bv_plan *plan)
 	struct cli_table table;
 
 	cli_table_begin(&table, stdout, 4);
-	cli_table_row(&table, CLI_TABLE_HEAD, (const char *[]){"REQUIREMENT", "VERDICT", "MECHANISM", "EVIDENCE"});
+	cli_table_row(&table, CLI_TABLE_HEAD,
+		      (const char *[]){"REQUIREMENT", "VERDICT", "MECHANISM", "EVIDENCE"});
 	for (size_t i = 0; i < bv_plan_row_count(plan); i++) {
 		struct bv_plan_row row = bv_plan_row(plan, i);
 
-		cli_table_row(&table, strcmp(row.verdict, "Enforced") == 0 ? CLI_TABLE_GOOD : CLI_TABLE_WEAK,
-			      (const char *[]){row.requirement, row.verdict, row.mechanism, row.evidence});
+		cli_table_row(&table,
+			      strcmp(row.verdict, "Enforced") == 0 ? CLI_TABLE_GOOD : CLI_TABLE_WEAK,
+			      (const char *[]){row.requirement, row.verdict, row.mechanism,
+					       row.evidence});
 		if (row.detail && *row.detail)
 			cli_table_note(&table, row.detail);
 	}
@@ -72,8 +75,8 @@ int cli_plan(int argc, char **argv)
 	if (status == -1 && request.print_spec)
 		status = cli_print_spec(&request);
 	/* As run would have it, so that both have the same plan. */
-	if (status == -1 &&
-	    bv_spec_stdin(request.spec, !request.terminal && !isatty(STDIN_FILENO), &error) != BV_OK) {
+	if (status == -1 && bv_spec_stdin(request.spec, !request.terminal && !isatty(STDIN_FILENO),
+					  &error) != BV_OK) {
 		cli_say_error(NULL, &error);
 		status = CLI_EXIT_REFUSED;
 	}

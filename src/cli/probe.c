@@ -114,7 +114,8 @@ static int send_to(int type, const struct sockaddr *address, socklen_t size_byte
 {
 	int fd = socket(address->sa_family, type | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || connect(fd, address, size_bytes) != 0 || send(fd, "probe", 5, MSG_NOSIGNAL) != 5)
+	if (fd < 0 || connect(fd, address, size_bytes) != 0 ||
+	    send(fd, "probe", 5, MSG_NOSIGNAL) != 5)
 		return failed();
 	return 0;
 }
@@ -398,13 +399,16 @@ static const struct {
 	int arg_count;
 	int (*commit)(char **args);
 } acts[] = {
-	{"append", 1, append_act}, {"both", 2, both_act},     {"chmod", 1, chmod_act},	{"create", 1, create_act},
-	{"daemon", 1, daemon_act}, {"die", 1, die_act},	      {"echo", 1, echo_act},	{"environ", 0, environ_act},
-	{"exec", 2, exec_act},	   {"exit", 1, exit_act},     {"fds", 0, fds_act},	{"fork", 1, fork_act},
-	{"forks", 2, forks_act},   {"handles", 2, handles_act}, {"linger", 1, linger_act}, {"memory", 2, memory_act},
-	{"peek", 2, peek_act},	   {"read", 1, read_act},     {"signal", 1, signal_act}, {"sleep", 2, sleep_act},
-	{"spin", 2, spin_act},	   {"stat", 1, stat_act},     {"store", 2, store_act},	{"tcp", 1, tcp_act},
-	{"thread", 1, thread_act}, {"udp", 1, udp_act},	      {"unix", 1, unix_act},	{"victim", 2, victim_act},
+	{"append", 1, append_act}, {"both", 2, both_act},       {"chmod", 1, chmod_act},
+	{"create", 1, create_act}, {"daemon", 1, daemon_act},   {"die", 1, die_act},
+	{"echo", 1, echo_act},     {"environ", 0, environ_act}, {"exec", 2, exec_act},
+	{"exit", 1, exit_act},     {"fds", 0, fds_act},         {"fork", 1, fork_act},
+	{"forks", 2, forks_act},   {"handles", 2, handles_act}, {"linger", 1, linger_act},
+	{"memory", 2, memory_act}, {"peek", 2, peek_act},       {"read", 1, read_act},
+	{"signal", 1, signal_act}, {"sleep", 2, sleep_act},     {"spin", 2, spin_act},
+	{"stat", 1, stat_act},     {"store", 2, store_act},     {"tcp", 1, tcp_act},
+	{"thread", 1, thread_act}, {"udp", 1, udp_act},         {"unix", 1, unix_act},
+	{"victim", 2, victim_act},
 };
 
 int cli_probe(int argc, char **argv)

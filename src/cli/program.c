@@ -34,7 +34,8 @@ static int refuse(const char *path)
 		cli_say("%s: cannot be executed: it is not a regular file", path);
 	else {
 		cli_say("%s: cannot be executed: permission denied", path);
-		cli_remedy("make it executable with chmod +x, or name the interpreter to run it with");
+		cli_remedy(
+			"make it executable with chmod +x, or name the interpreter to run it with");
 	}
 	return CLI_EXIT_NOT_EXECUTABLE;
 }

@@ -79,7 +79,8 @@ static int with_report(enum cli_command command, int argc, char **argv)
 	} else if (read_report(request.operands[0], &report) != 0) {
 		status = CLI_EXIT_REFUSED;
 	} else {
-		status = command == CLI_REPORT_SHOW ? show(&request, report) : verify(&request, report);
+		status = command == CLI_REPORT_SHOW ? show(&request, report)
+						    : verify(&request, report);
 	}
 	bv_report_free(report);
 	cli_request_clear(&request);

@@ -120,7 +120,8 @@ static ptrdiff_t take_escaped(struct cli_sink *sink, const unsigned char *data, 
 		if (sink->full)
 			break;
 		sink->pending_start = 0;
-		sink->pending_end = cli_escape(&sink->escape, data + taken, size_bytes - taken, &used, sink->pending,
+		sink->pending_end = cli_escape(&sink->escape, data + taken, size_bytes - taken,
+					       &used, sink->pending,
 					       sizeof sink->pending - CLI_ESCAPE_WORST);
 		taken += used;
 	}
@@ -158,7 +159,8 @@ void cli_sink_end(struct cli_sink *sink)
 {
 	if (sink->escapes && !sink->gone) {
 		/* `take_escaped` left room for it. */
-		sink->pending_end += cli_escape_end(&sink->escape, sink->pending + sink->pending_end);
+		sink->pending_end += cli_escape_end(&sink->escape,
+						    sink->pending + sink->pending_end);
 		for (cli_sink_flush(sink); sink->full; cli_sink_flush(sink)) {
 			struct pollfd room = {.fd = sink->fd, .events = POLLOUT};
 
@@ -195,7 +197,8 @@ void cli_source_feed(struct cli_source *source, struct bv_run *run, bool readabl
 		}
 	}
 	while (source->start < source->end) {
-		if (bv_run_input(run, source->data + source->start, source->end - source->start, &taken, NULL) != BV_OK) {
+		if (bv_run_input(run, source->data + source->start, source->end - source->start,
+				 &taken, NULL) != BV_OK) {
 			/* It reads no more: neither do we. */
 			source->start = source->end;
 			source->fd = -1;
@@ -208,6 +211,7 @@ void cli_source_feed(struct cli_source *source, struct bv_run *run, bool readabl
 	}
 	if (source->fd < 0 && !source->finished) {
 		source->finished = true;
-		(void)bv_run_input(run, NULL, 0, &taken, NULL); /* nothing to do if the workload is gone */
+		(void)bv_run_input(run, NULL, 0, &taken,
+				   NULL); /* nothing to do if the workload is gone */
 	}
 }

@@ -20,8 +20,8 @@ enum { CLI_ESCAPE_WORST = 32 }; /* room that one byte, with what is held, may ne
  * escape, "<U+009B>" for a C1 control, "<FF>" for what is not UTF-8.  Returns the bytes written to
  * `out`; stops early when fewer than CLI_ESCAPE_WORST bytes of room are left.
  */
-size_t cli_escape(struct cli_escape *escape, const unsigned char *in, size_t in_bytes, size_t *ret_used,
-		  char *out, size_t out_bytes);
+size_t cli_escape(struct cli_escape *escape, const unsigned char *in, size_t in_bytes,
+		  size_t *ret_used, char *out, size_t out_bytes);
 
 /* What is held at the end of the stream; at most CLI_ESCAPE_WORST bytes. */
 size_t cli_escape_end(struct cli_escape *escape, char *out);
@@ -29,7 +29,7 @@ size_t cli_escape_end(struct cli_escape *escape, char *out);
 /* ---- streams.c --------------------------------------------------------------------------------- */
 
 enum cli_sink_kind {
-	CLI_SINK_PLAIN,	 /* never waits: a regular file, or a descriptor of our own that does not block */
+	CLI_SINK_PLAIN, /* never waits: a regular file, or a descriptor of our own that does not block */
 	CLI_SINK_SOCKET, /* asked each time not to wait */
 	CLI_SINK_SHARED, /* shared with others, so its mode is left alone: looked at before each small write */
 };

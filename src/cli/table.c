@@ -90,12 +90,13 @@ static void print_note(FILE *stream, const char *text)
 	fputc('\n', stream);
 }
 
-static void print_row(const struct cli_table *table, const struct cli_table_line *line, const size_t *widths,
-		      bool colour)
+static void print_row(const struct cli_table *table, const struct cli_table_line *line,
+		      const size_t *widths, bool colour)
 {
 	static const char *const codes[] = {
-		[CLI_TABLE_HEAD] = "\033[1m", [CLI_TABLE_PLAIN] = "",	   [CLI_TABLE_GOOD] = "\033[32m",
-		[CLI_TABLE_WEAK] = "\033[33m", [CLI_TABLE_BAD] = "\033[31m", [CLI_TABLE_NOTE] = "",
+		[CLI_TABLE_HEAD] = "\033[1m",  [CLI_TABLE_PLAIN] = "",
+		[CLI_TABLE_GOOD] = "\033[32m", [CLI_TABLE_WEAK] = "\033[33m",
+		[CLI_TABLE_BAD] = "\033[31m",  [CLI_TABLE_NOTE] = "",
 	};
 	size_t last = table->columns;
 
@@ -106,8 +107,8 @@ static void print_row(const struct cli_table *table, const struct cli_table_line
 		bool coloured = colour && (line->look == CLI_TABLE_HEAD || i == 1);
 		size_t padding = i + 1 < last ? widths[i] - width(line->cells[i]) + 2 : 0;
 
-		fprintf(table->stream, "%s%s%s%*s", coloured ? codes[line->look] : "", line->cells[i],
-			coloured ? "\033[0m" : "", (int)padding, "");
+		fprintf(table->stream, "%s%s%s%*s", coloured ? codes[line->look] : "",
+			line->cells[i], coloured ? "\033[0m" : "", (int)padding, "");
 	}
 	fputc('\n', table->stream);
 }
@@ -118,7 +119,8 @@ void cli_table_end(struct cli_table *table)
 	bool colour = cli_wants_colour(table->stream);
 
 	for (size_t i = 0; !table->failed && i < table->count; i++) {
-		for (size_t c = 0; table->lines[i].look != CLI_TABLE_NOTE && c < table->columns; c++) {
+		for (size_t c = 0; table->lines[i].look != CLI_TABLE_NOTE && c < table->columns;
+		     c++) {
 			size_t w = width(table->lines[i].cells[c]);
 
 			widths[c] = w > widths[c] ? w : widths[c];

@@ -5,7 +5,14 @@
 
 #include "cli.h"
 
-enum cli_table_look { CLI_TABLE_HEAD, CLI_TABLE_PLAIN, CLI_TABLE_GOOD, CLI_TABLE_WEAK, CLI_TABLE_BAD, CLI_TABLE_NOTE };
+enum cli_table_look {
+	CLI_TABLE_HEAD,
+	CLI_TABLE_PLAIN,
+	CLI_TABLE_GOOD,
+	CLI_TABLE_WEAK,
+	CLI_TABLE_BAD,
+	CLI_TABLE_NOTE
+};
 
 enum { CLI_TABLE_COLUMNS = 6 };
 
@@ -25,7 +32,8 @@ struct cli_table {
 
 void cli_table_begin(struct cli_table *table, FILE *stream, size_t columns);
 void cli_table_row(struct cli_table *table, enum cli_table_look look, const char *const *cells);
-void cli_table_note(struct cli_table *table, const char *text); /* below the last row, indented, wrapped */
+void cli_table_note(struct cli_table *table,
+		    const char *text); /* below the last row, indented, wrapped */
 void cli_table_end(struct cli_table *table);
 
 /* A JSON string, quotes included. */

@@ -40,7 +40,8 @@ void cli_term_size(unsigned short *ret_rows, unsigned short *ret_columns)
 {
 	struct winsize size = {0};
 
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0)
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 &&
+	    ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0)
 		return;
 	*ret_rows = size.ws_row;
 	*ret_columns = size.ws_col;

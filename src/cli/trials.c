@@ -126,7 +126,8 @@ static enum bv_code spawn_none(struct bv_spec *spec, const struct cli_lab *lab, 
 	return bv_spec_spawn(spec, BV_SPAWN_NONE, err);
 }
 
-static enum bv_code spawn_threads(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+static enum bv_code spawn_threads(struct bv_spec *spec, const struct cli_lab *lab,
+				  struct bv_error *err)
 {
 	(void)lab;
 	return bv_spec_spawn(spec, BV_SPAWN_THREADS, err);
@@ -142,12 +143,14 @@ static enum bv_code inherit(struct bv_spec *spec, const struct cli_lab *lab, str
 	return bv_spec_inherit_fd(spec, lab->planted_fd, err);
 }
 
-static enum bv_code inherit_other(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+static enum bv_code inherit_other(struct bv_spec *spec, const struct cli_lab *lab,
+				  struct bv_error *err)
 {
 	return bv_spec_inherit_fd(spec, lab->tcp, err);
 }
 
-static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab,
+				struct bv_error *err)
 {
 	(void)lab;
 	return bv_spec_tmp(spec, 4 << 20, err);
@@ -170,7 +173,8 @@ static enum bv_code expose(struct bv_spec *spec, const struct cli_lab *lab, stru
 }
 
 #define LIMIT(name, dimension, limit)                                                              \
-	static enum bv_code name(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err) \
+	static enum bv_code name(struct bv_spec *spec, const struct cli_lab *lab,                  \
+				 struct bv_error *err)                                             \
 	{                                                                                          \
 		(void)lab;                                                                         \
 		return bv_spec_budget(spec, dimension, limit, err);                                \
@@ -190,94 +194,101 @@ LIMIT(limit_network, BV_BUDGET_NETWORK, 0)
 #define ALLOWED .allowed = true
 
 const struct cli_trial cli_trials[] = {
-	{"Filesystem", "read a file outside", FORBIDDEN, .args = {"read", "%o/secret"}, .happened = was_said, .where = "%t"},
-	{"Filesystem", "see that a file outside exists", FORBIDDEN, .args = {"stat", "%o/secret"}, .happened = was_said,
-	 .where = "size "},
-	{"Filesystem", "write to a file outside", FORBIDDEN, .args = {"append", "%o/victim"}, .happened = grew,
-	 .where = "%o/victim"},
-	{"Filesystem", "create a file outside", FORBIDDEN, .args = {"create", "%o/new"}, .happened = exists,
-	 .where = "%o/new"},
-	{"Filesystem", "change the mode of a file outside", FORBIDDEN, .args = {"chmod", "%o/victim"},
-	 .happened = has_no_mode, .where = "%o/victim"},
-	{"Filesystem", "write below a root granted for reading", FORBIDDEN, .args = {"append", "%r/log"}, .happened = grew,
-	 .where = "%r/log"},
-	{"Filesystem", "read below a root granted for writing", FORBIDDEN, .args = {"read", "%d/writable/file"},
-	 .ask = write_only, .happened = was_said, .where = "%t"},
+	{"Filesystem", "read a file outside", FORBIDDEN, .args = {"read", "%o/secret"},
+	 .happened = was_said, .where = "%t"},
+	{"Filesystem", "see that a file outside exists", FORBIDDEN, .args = {"stat", "%o/secret"},
+	 .happened = was_said, .where = "size "},
+	{"Filesystem", "write to a file outside", FORBIDDEN, .args = {"append", "%o/victim"},
+	 .happened = grew, .where = "%o/victim"},
+	{"Filesystem", "create a file outside", FORBIDDEN, .args = {"create", "%o/new"},
+	 .happened = exists, .where = "%o/new"},
+	{"Filesystem", "change the mode of a file outside", FORBIDDEN,
+	 .args = {"chmod", "%o/victim"}, .happened = has_no_mode, .where = "%o/victim"},
+	{"Filesystem", "write below a root granted for reading", FORBIDDEN,
+	 .args = {"append", "%r/log"}, .happened = grew, .where = "%r/log"},
+	{"Filesystem", "read below a root granted for writing", FORBIDDEN,
+	 .args = {"read", "%d/writable/file"}, .ask = write_only, .happened = was_said,
+	 .where = "%t"},
 	{"Filesystem", "execute below a root granted for reading and writing", FORBIDDEN,
 	 .args = {"exec", "%w/tool", "%t"}, .happened = was_said, .where = "%t"},
-	{"Filesystem", "read below a root granted for reading", ALLOWED, .args = {"read", "%r/file"}, .happened = was_said,
-	 .where = "%t"},
-	{"Filesystem", "create below a root granted for writing", ALLOWED, .args = {"create", "%w/new"}, .happened = exists,
-	 .where = "%w/new"},
+	{"Filesystem", "read below a root granted for reading", ALLOWED,
+	 .args = {"read", "%r/file"}, .happened = was_said, .where = "%t"},
+	{"Filesystem", "create below a root granted for writing", ALLOWED,
+	 .args = {"create", "%w/new"}, .happened = exists, .where = "%w/new"},
 
-	{"NetworkDenyAll", "reach a TCP port of this machine", FORBIDDEN, .args = {"tcp", "%p"}, .happened = was_contacted,
-	 .where = "tcp"},
-	{"NetworkDenyAll", "send a UDP packet to this machine", FORBIDDEN, .args = {"udp", "%u"}, .happened = was_contacted,
-	 .where = "udp"},
-	{"NetworkDenyAll", "reach an abstract Unix socket", FORBIDDEN, .args = {"unix", "%s"}, .happened = was_contacted,
-	 .where = "abstract"},
+	{"NetworkDenyAll", "reach a TCP port of this machine", FORBIDDEN, .args = {"tcp", "%p"},
+	 .happened = was_contacted, .where = "tcp"},
+	{"NetworkDenyAll", "send a UDP packet to this machine", FORBIDDEN, .args = {"udp", "%u"},
+	 .happened = was_contacted, .where = "udp"},
+	{"NetworkDenyAll", "reach an abstract Unix socket", FORBIDDEN, .args = {"unix", "%s"},
+	 .happened = was_contacted, .where = "abstract"},
 	{"NetworkDenyAll", "reach a Unix socket outside", FORBIDDEN, .args = {"unix", "%d/socket"},
 	 .happened = was_contacted, .where = "path"},
 
-	{"ChildSpawnDenyNewTasks", "make a process", FORBIDDEN, .args = {"fork", "%w/new"}, .ask = spawn_none,
+	{"ChildSpawnDenyNewTasks", "make a process", FORBIDDEN, .args = {"fork", "%w/new"},
+	 .ask = spawn_none, .happened = exists, .where = "%w/new"},
+	{"ChildSpawnDenyNewTasks", "make a thread", FORBIDDEN, .args = {"thread", "%w/new"},
+	 .ask = spawn_none, .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowThreads", "make a process", FORBIDDEN, .args = {"fork", "%w/new"},
+	 .ask = spawn_threads, .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowThreads", "make a thread", ALLOWED, .args = {"thread", "%w/new"},
+	 .ask = spawn_threads, .happened = exists, .where = "%w/new"},
+	{"ChildSpawnAllowDescendants", "make a process", ALLOWED, .args = {"fork", "%w/new"},
 	 .happened = exists, .where = "%w/new"},
-	{"ChildSpawnDenyNewTasks", "make a thread", FORBIDDEN, .args = {"thread", "%w/new"}, .ask = spawn_none,
-	 .happened = exists, .where = "%w/new"},
-	{"ChildSpawnAllowThreads", "make a process", FORBIDDEN, .args = {"fork", "%w/new"}, .ask = spawn_threads,
-	 .happened = exists, .where = "%w/new"},
-	{"ChildSpawnAllowThreads", "make a thread", ALLOWED, .args = {"thread", "%w/new"}, .ask = spawn_threads,
-	 .happened = exists, .where = "%w/new"},
-	{"ChildSpawnAllowDescendants", "make a process", ALLOWED, .args = {"fork", "%w/new"}, .happened = exists,
-	 .where = "%w/new"},
-	{"ChildSpawnAllowDescendants", "leave a daemon behind", FORBIDDEN, .args = {"daemon", "%w/lock"},
-	 .happened = is_locked, .where = "%w/lock"},
-	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN, .args = {"signal", "%v"}, .happened = appears,
-	 .where = "%o/signalled"},
-	{"ChildSpawnAllowDescendants", "read the memory of a process outside", FORBIDDEN, .args = {"peek", "%v", "%a"},
-	 .happened = was_said, .where = "%t"},
+	{"ChildSpawnAllowDescendants", "leave a daemon behind", FORBIDDEN,
+	 .args = {"daemon", "%w/lock"}, .happened = is_locked, .where = "%w/lock"},
+	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN,
+	 .args = {"signal", "%v"}, .happened = appears, .where = "%o/signalled"},
+	{"ChildSpawnAllowDescendants", "read the memory of a process outside", FORBIDDEN,
+	 .args = {"peek", "%v", "%a"}, .happened = was_said, .where = "%t"},
 
-	{"Environment", "read a variable it was not given", FORBIDDEN, .args = {"environ"}, .happened = was_said,
-	 .where = "BVISOR_DOCTOR_PLANTED"},
-	{"Environment", "read a variable it was given", ALLOWED, .args = {"environ"}, .ask = variable, .happened = was_said,
-	 .where = "%t"},
-	{"InheritedFdsNone", "read a descriptor somebody left open", FORBIDDEN, .args = {"fds"}, .happened = was_said,
-	 .where = "%t"},
-	{"InheritedFdsOnly", "read a descriptor it was not given", FORBIDDEN, .args = {"fds"}, .ask = inherit_other,
+	{"Environment", "read a variable it was not given", FORBIDDEN, .args = {"environ"},
+	 .happened = was_said, .where = "BVISOR_DOCTOR_PLANTED"},
+	{"Environment", "read a variable it was given", ALLOWED, .args = {"environ"},
+	 .ask = variable, .happened = was_said, .where = "%t"},
+	{"InheritedFdsNone", "read a descriptor somebody left open", FORBIDDEN, .args = {"fds"},
 	 .happened = was_said, .where = "%t"},
-	{"InheritedFdsOnly", "read a descriptor it was given", ALLOWED, .args = {"fds"}, .ask = inherit,
-	 .happened = was_said, .where = "%t"},
+	{"InheritedFdsOnly", "read a descriptor it was not given", FORBIDDEN, .args = {"fds"},
+	 .ask = inherit_other, .happened = was_said, .where = "%t"},
+	{"InheritedFdsOnly", "read a descriptor it was given", ALLOWED, .args = {"fds"},
+	 .ask = inherit, .happened = was_said, .where = "%t"},
 
-	{"LaunchWorkload", "tell its exit code", ALLOWED, .args = {"exit", "42"}, .happened = has_status, .where = "42"},
-	{"LaunchWorkload", "tell which signal killed it", ALLOWED, .args = {"die", "10"}, .happened = has_status,
-	 .where = "138"},
-	{"CaptureStreams", "be heard on standard output", ALLOWED, .args = {"both", "%t", "x"}, .happened = was_said,
-	 .where = "%t"},
-	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"}, .ask = private_tmp,
-	 .happened = exists, .where = "/tmp/%t"},
-	{"TempRoot", "use its own /tmp", ALLOWED, .args = {"create", "/tmp/%t"}, .ask = private_tmp, .happened = has_status,
-	 .where = "0"},
-	{"TempRoot", "store 8 MiB in a /tmp of 4", FORBIDDEN, .args = {"store", "/tmp/%t", "8"}, .ask = private_tmp,
+	{"LaunchWorkload", "tell its exit code", ALLOWED, .args = {"exit", "42"},
+	 .happened = has_status, .where = "42"},
+	{"LaunchWorkload", "tell which signal killed it", ALLOWED, .args = {"die", "10"},
+	 .happened = has_status, .where = "138"},
+	{"CaptureStreams", "be heard on standard output", ALLOWED, .args = {"both", "%t", "x"},
+	 .happened = was_said, .where = "%t"},
+	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"},
+	 .ask = private_tmp, .happened = exists, .where = "/tmp/%t"},
+	{"TempRoot", "use its own /tmp", ALLOWED, .args = {"create", "/tmp/%t"}, .ask = private_tmp,
 	 .happened = has_status, .where = "0"},
-	{"ExposePath", "read what is shown elsewhere", ALLOWED, .only_inside = true, .args = {"read", "/shown/file"},
-	 .ask = expose, .happened = was_said, .where = "%t"},
-	{"ExposePath", "write what is shown for reading", FORBIDDEN, .only_inside = true, .args = {"append", "/shown/log"},
-	 .ask = expose, .happened = grew, .where = "%r/log"},
-	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"}, .happened = is_locked,
-	 .where = "%w/lock"},
+	{"TempRoot", "store 8 MiB in a /tmp of 4", FORBIDDEN, .args = {"store", "/tmp/%t", "8"},
+	 .ask = private_tmp, .happened = has_status, .where = "0"},
+	{"ExposePath", "read what is shown elsewhere", ALLOWED, .only_inside = true,
+	 .args = {"read", "/shown/file"}, .ask = expose, .happened = was_said, .where = "%t"},
+	{"ExposePath", "write what is shown for reading", FORBIDDEN, .only_inside = true,
+	 .args = {"append", "/shown/log"}, .ask = expose, .happened = grew, .where = "%r/log"},
+	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"},
+	 .happened = is_locked, .where = "%w/lock"},
 
-	{"Budget wall", "run on past a limit of 200 ms", FORBIDDEN, .args = {"sleep", "800", "%t"}, .ask = limit_wall,
-	 .happened = was_said, .where = "%t"},
-	{"Budget cpu", "compute on past a limit of 300 ms", FORBIDDEN, .args = {"spin", "1500", "%t"}, .ask = limit_cpu,
-	 .happened = was_said, .where = "%t"},
-	{"Budget memory", "use 256 MiB under a limit of 64", FORBIDDEN, .args = {"memory", "%w/new", "256"},
-	 .ask = limit_memory, .happened = exists, .where = "%w/new"},
-	{"Budget processes", "have 24 processes under a limit of 8", FORBIDDEN, .args = {"forks", "%w/many", "24"},
-	 .ask = limit_processes, .happened = are_more_than_eight, .where = "%w/many"},
-	{"Budget handles", "have 100 descriptors under a limit of 32", FORBIDDEN, .args = {"handles", "%w/log", "100"},
-	 .ask = limit_handles, .happened = grew, .where = "%w/log"},
-	{"Budget storage", "store 8 MiB under a limit of 1", FORBIDDEN, .args = {"store", "%w/big", "8"},
-	 .ask = limit_storage, .happened = exceeds_a_mebibyte, .where = "%w/big"},
-	{"Budget network", "send under a limit of nothing", FORBIDDEN, .args = {"tcp", "%p"}, .ask = limit_network,
-	 .happened = was_contacted, .where = "tcp"},
+	{"Budget wall", "run on past a limit of 200 ms", FORBIDDEN, .args = {"sleep", "800", "%t"},
+	 .ask = limit_wall, .happened = was_said, .where = "%t"},
+	{"Budget cpu", "compute on past a limit of 300 ms", FORBIDDEN,
+	 .args = {"spin", "1500", "%t"}, .ask = limit_cpu, .happened = was_said, .where = "%t"},
+	{"Budget memory", "use 256 MiB under a limit of 64", FORBIDDEN,
+	 .args = {"memory", "%w/new", "256"}, .ask = limit_memory, .happened = exists,
+	 .where = "%w/new"},
+	{"Budget processes", "have 24 processes under a limit of 8", FORBIDDEN,
+	 .args = {"forks", "%w/many", "24"}, .ask = limit_processes,
+	 .happened = are_more_than_eight, .where = "%w/many"},
+	{"Budget handles", "have 100 descriptors under a limit of 32", FORBIDDEN,
+	 .args = {"handles", "%w/log", "100"}, .ask = limit_handles, .happened = grew,
+	 .where = "%w/log"},
+	{"Budget storage", "store 8 MiB under a limit of 1", FORBIDDEN,
+	 .args = {"store", "%w/big", "8"}, .ask = limit_storage, .happened = exceeds_a_mebibyte,
+	 .where = "%w/big"},
+	{"Budget network", "send under a limit of nothing", FORBIDDEN, .args = {"tcp", "%p"},
+	 .ask = limit_network, .happened = was_contacted, .where = "tcp"},
 	{.requirement = NULL},
 };

@@ -22,7 +22,8 @@ struct expanded {
 	char where[256];
 };
 
-static void expand(const struct cli_lab *lab, const struct cli_trial *trial, struct expanded *ret_args)
+static void expand(const struct cli_lab *lab, const struct cli_trial *trial,
+		   struct expanded *ret_args)
 {
 	*ret_args = (struct expanded){.count = 0};
 	for (size_t i = 0; i < ARGS && trial->args[i]; i++) {
@@ -57,8 +58,9 @@ static void kill_lock_holder(const struct cli_lab *lab)
 	if (fd < 0)
 		return;
 	if (read(fd, text, sizeof text - 1) > 0 && atoi(text) > 1)
-		(void)kill((pid_t)atoi(text), SIGKILL); /* gone by itself after some seconds otherwise */
-	(void)close(fd); /* only read from */
+		(void)kill((pid_t)atoi(text),
+			   SIGKILL); /* gone by itself after some seconds otherwise */
+	(void)close(fd);             /* only read from */
 }
 
 /* Reads until the end of the output, or until it is ready to be killed. */
@@ -131,7 +133,8 @@ enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial)
 		(void)kill(pid, SIGKILL); /* a child not yet waited for */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	went.status = WIFSIGNALED(status) ? CLI_EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+	went.status = WIFSIGNALED(status) ? CLI_EXIT_SIGNAL + WTERMSIG(status)
+					  : WEXITSTATUS(status);
 	happened = trial->happened(lab, args.where, &went);
 	kill_lock_holder(lab);
 	return happened ? CLI_HAPPENED : CLI_HELD;
@@ -148,14 +151,16 @@ static ptrdiff_t take(void *context, enum bv_stream stream, const void *data, si
 	size_t room = sizeof confined->output - confined->used;
 
 	if (stream == BV_STDOUT) {
-		memcpy(confined->output + confined->used, data, size_bytes < room ? size_bytes : room);
+		memcpy(confined->output + confined->used, data,
+		       size_bytes < room ? size_bytes : room);
 		confined->used += size_bytes < room ? size_bytes : room;
 	}
 	return (ptrdiff_t)size_bytes;
 }
 
-static enum bv_code ask(const struct cli_lab *lab, const struct cli_trial *trial, const struct expanded *args,
-			const char *layer, struct bv_spec *spec, struct bv_error *err)
+static enum bv_code ask(const struct cli_lab *lab, const struct cli_trial *trial,
+			const struct expanded *args, const char *layer, struct bv_spec *spec,
+			struct bv_error *err)
 {
 	const char *argv[ARGS + 1] = {"__probe"};
 	char self[256], work[256], readable[256];
@@ -178,7 +183,8 @@ static enum bv_code ask(const struct cli_lab *lab, const struct cli_trial *trial
 }
 
 /* To the end, but not for ever, and killed when the trial says so. */
-static enum bv_code run(struct bv_run *run, bool kills, const struct confined *confined, struct bv_error *err)
+static enum bv_code run(struct bv_run *run, bool kills, const struct confined *confined,
+			struct bv_error *err)
 {
 	uint64_t end = now_ms() + LONGEST_MS;
 	enum bv_run_state state = BV_RUN_STARTING;
@@ -216,8 +222,8 @@ static void read_exit(const struct bv_report *report, struct cli_went *went)
 	}
 }
 
-enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial, const char *backend,
-				const char *layer, struct bv_error *err)
+enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
+				const char *backend, const char *layer, struct bv_error *err)
 {
 	static struct confined confined;
 	const struct bv_run_options options = {.output = take, .context = &confined};
@@ -233,8 +239,10 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 	expand(lab, trial, &args);
 	confined.used = 0;
 	if (spec && ask(lab, trial, &args, layer, spec, err) == BV_OK &&
-	    bv_plan_make(spec, backend, &plan, err) == BV_OK && bv_run_start(plan, &options, &handle, err) == BV_OK &&
-	    run(handle, trial->kills, &confined, err) == BV_OK && bv_run_finish(handle, &report, err) == BV_OK) {
+	    bv_plan_make(spec, backend, &plan, err) == BV_OK &&
+	    bv_run_start(plan, &options, &handle, err) == BV_OK &&
+	    run(handle, trial->kills, &confined, err) == BV_OK &&
+	    bv_run_finish(handle, &report, err) == BV_OK) {
 		read_exit(report, &went);
 		went.output_bytes = confined.used;
 		found = trial->happened(lab, args.where, &went) ? CLI_HAPPENED : CLI_HELD;

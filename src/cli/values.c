@@ -10,8 +10,7 @@ struct unit {
 };
 
 static const struct unit sizes[] = {
-	{"", 1},
-	{"B", 1},
+	{"", 1},           {"B", 1},
 	{"K", 1ULL << 10}, {"KiB", 1ULL << 10},
 	{"M", 1ULL << 20}, {"MiB", 1ULL << 20},
 	{"G", 1ULL << 30}, {"GiB", 1ULL << 30},
@@ -23,7 +22,8 @@ static const struct unit durations[] = {
 	{"us", 1},
 	{"ms", 1000},
 	{"s", 1000000},
-	{"m", 60ULL * 1000000}, {"min", 60ULL * 1000000},
+	{"m", 60ULL * 1000000},
+	{"min", 60ULL * 1000000},
 	{"h", 3600ULL * 1000000},
 	{NULL, 0},
 };
@@ -58,15 +58,17 @@ static const char *parse(const char *text, const struct unit *units, const char 
 
 const char *cli_parse_size(const char *text, uint64_t *ret_bytes)
 {
-	return parse(text, sizes, "is not a size; write a whole number of bytes, or with K, M, G or T as in 256M",
+	return parse(text, sizes,
+		     "is not a size; write a whole number of bytes, or with K, M, G or T as in 256M",
 		     ret_bytes);
 }
 
 const char *cli_parse_duration(const char *text, uint64_t *ret_micros)
 {
-	return parse(text, durations,
-		     "is not a duration; write a whole number and its unit (us, ms, s, m, h) as in 10s",
-		     ret_micros);
+	return parse(
+		text, durations,
+		"is not a duration; write a whole number and its unit (us, ms, s, m, h) as in 10s",
+		ret_micros);
 }
 
 const char *cli_parse_count(const char *text, uint64_t *ret_count)

@@ -7,7 +7,8 @@
 
 #include "contract/support.h"
 
-static void put_head(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_report_body *body)
+static void put_head(struct bv_writer *writer, struct bv_arena *scratch,
+		     const struct bv_report_body *body)
 {
 	char hex[65];
 
@@ -25,7 +26,8 @@ static void put_head(struct bv_writer *writer, struct bv_arena *scratch, const s
 	}
 }
 
-static void put_requirement(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_requirement *requirement)
+static void put_requirement(struct bv_writer *writer, struct bv_arena *scratch,
+			    const struct bv_requirement *requirement)
 {
 	struct bv_writer measure = {0};
 
@@ -37,7 +39,8 @@ static void put_requirement(struct bv_writer *writer, struct bv_arena *scratch, 
 	}
 }
 
-static void put_admitted(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_report_body *body)
+static void put_admitted(struct bv_writer *writer, struct bv_arena *scratch,
+			 const struct bv_report_body *body)
 {
 	if (body->admitted.count == 0)
 		return;
@@ -53,7 +56,8 @@ static void put_admitted(struct bv_writer *writer, struct bv_arena *scratch, con
 	}
 }
 
-static void put_unconfined(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_report_body *body)
+static void put_unconfined(struct bv_writer *writer, struct bv_arena *scratch,
+			   const struct bv_report_body *body)
 {
 	bool any = false;
 
@@ -78,13 +82,14 @@ static void put_denied(struct bv_writer *writer, const struct bv_report_body *bo
 
 		bv__put(writer, "  ");
 		bv__put_plain(writer, denied->detail);
-		bv__put(writer, ", %llu times (%s)\n", (unsigned long long)(denied->has_count ? denied->count : 1),
+		bv__put(writer, ", %llu times (%s)\n",
+			(unsigned long long)(denied->has_count ? denied->count : 1),
 			bv_kind_name(bv_kind_of(&denied->requirement)));
 	}
 }
 
-static void put_budget(struct bv_writer *writer, struct bv_arena *scratch, enum bv_dimension dimension,
-		       const struct bv_budget_witness *witness)
+static void put_budget(struct bv_writer *writer, struct bv_arena *scratch,
+		       enum bv_dimension dimension, const struct bv_budget_witness *witness)
 {
 	static const char *const findings[] = {
 		[BV_FINDING_WITHIN_LIMIT] = "within the limit",
@@ -94,13 +99,15 @@ static void put_budget(struct bv_writer *writer, struct bv_arena *scratch, enum 
 		[BV_FINDING_UNAVAILABLE] = "not measured",
 		[BV_FINDING_NO_LIMIT] = "no limit asked",
 	};
-	bool limited = witness->finding != BV_FINDING_NO_LIMIT && witness->admitted_limit != UINT64_MAX;
+	bool limited = witness->finding != BV_FINDING_NO_LIMIT &&
+		       witness->admitted_limit != UINT64_MAX;
 
 	bv__put(writer, "  %-10s ", bv__text_dimension(dimension));
 	if (witness->finding == BV_FINDING_UNAVAILABLE)
 		bv__put(writer, "unknown");
 	else
-		bv__put_plain(writer, bv__text_measured(scratch, dimension, witness->observed_usage));
+		bv__put_plain(writer,
+			      bv__text_measured(scratch, dimension, witness->observed_usage));
 	if (limited) {
 		bv__put(writer, " of ");
 		bv__put_plain(writer, bv__text_amount(scratch, dimension, witness->admitted_limit));
@@ -108,7 +115,8 @@ static void put_budget(struct bv_writer *writer, struct bv_arena *scratch, enum 
 	bv__put(writer, ", %s\n", findings[witness->finding]);
 }
 
-static void put_budgets(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_report_body *body)
+static void put_budgets(struct bv_writer *writer, struct bv_arena *scratch,
+			const struct bv_report_body *body)
 {
 	struct bv_budget_witnesses witnesses = body->budget; /* bv_budget_witness_in gives no const */
 
@@ -132,8 +140,10 @@ static void put_streams(struct bv_writer *writer, const struct bv_report_body *b
 		bv_digest_hex(&stream->content_hash, hex);
 		bv__put(writer, "  ");
 		bv__put_plain(writer, stream->name);
-		bv__put(writer, ": %llu bytes written, %llu kept%s\n      BLAKE3 %s\n", (unsigned long long)stream->total_bytes,
-			(unsigned long long)stream->kept_bytes, stream->complete ? "" : ", not read to its end", hex);
+		bv__put(writer, ": %llu bytes written, %llu kept%s\n      BLAKE3 %s\n",
+			(unsigned long long)stream->total_bytes,
+			(unsigned long long)stream->kept_bytes,
+			stream->complete ? "" : ", not read to its end", hex);
 	}
 }
 
@@ -179,7 +189,8 @@ static void put_observed(struct bv_writer *writer, const struct bv_report_body *
 	}
 }
 
-void bv__text_report(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_boundary_report *report)
+void bv__text_report(struct bv_writer *writer, struct bv_arena *scratch,
+		     const struct bv_boundary_report *report)
 {
 	const struct bv_report_body *body = &report->body;
 	char hex[65];

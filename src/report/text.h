@@ -23,6 +23,7 @@ const char *bv__text_dimension(enum bv_dimension dimension);
 struct bv_str bv__text_summary(struct bv_arena *arena, const struct bv_report_body *body);
 
 /* The whole report, several lines. */
-void bv__text_report(struct bv_writer *writer, struct bv_arena *scratch, const struct bv_boundary_report *report);
+void bv__text_report(struct bv_writer *writer, struct bv_arena *scratch,
+		     const struct bv_boundary_report *report);
 
 #endif

@@ -17,7 +17,8 @@ void bv__put(struct bv_writer *writer, const char *format, ...)
 	va_start(args, format);
 	len = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	bv_assert(len >= 0 && (size_t)len < sizeof text); /* what may be long goes through bv__put_plain */
+	bv_assert(len >= 0 &&
+		  (size_t)len < sizeof text); /* what may be long goes through bv__put_plain */
 	bv_put_raw(writer, text, (size_t)len);
 }
 
@@ -27,7 +28,8 @@ void bv__put_plain(struct bv_writer *writer, struct bv_str text)
 		uint32_t code_point = 0;
 		size_t len = bv_utf8_next(text, at, &code_point);
 		/* Controls, and what turns the direction of the text after it. */
-		bool harmless = len > 0 && code_point >= 0x20 && !(code_point >= 0x7f && code_point < 0xa0) &&
+		bool harmless = len > 0 && code_point >= 0x20 &&
+				!(code_point >= 0x7f && code_point < 0xa0) &&
 				!(code_point >= 0x202a && code_point <= 0x202e) &&
 				!(code_point >= 0x2066 && code_point <= 0x2069);
 
@@ -64,7 +66,10 @@ static void put_environment(struct bv_writer *writer, const struct bv_env_entry_
 static void put_capability(struct bv_writer *writer, const struct bv_capability *capability)
 {
 	static const char *const accesses[] = {
-		[BV_FS_READ] = "read", [BV_FS_WRITE] = "write", [BV_FS_READ_WRITE] = "read and write", [BV_FS_EXECUTE] = "execute",
+		[BV_FS_READ] = "read",
+		[BV_FS_WRITE] = "write",
+		[BV_FS_READ_WRITE] = "read and write",
+		[BV_FS_EXECUTE] = "execute",
 	};
 	const struct bv_fs_capability *filesystem = &capability->u.filesystem;
 
@@ -74,13 +79,16 @@ static void put_capability(struct bv_writer *writer, const struct bv_capability 
 			bv__put(writer, "no roots");
 			return;
 		}
-		bv__put(writer, "%s%s ", accesses[filesystem->access], filesystem->recursive ? "" : " (not below)");
+		bv__put(writer, "%s%s ", accesses[filesystem->access],
+			filesystem->recursive ? "" : " (not below)");
 		put_list(writer, &filesystem->scope.roots);
 		return;
 	case BV_CAP_NETWORK:
 		for (size_t i = 0; capability->u.network.policy.tag == BV_NET_ALLOW_LIST &&
-				   i < capability->u.network.policy.u.peers.count; i++) {
-			const struct bv_net_dest *peer = &capability->u.network.policy.u.peers.items[i];
+				   i < capability->u.network.policy.u.peers.count;
+		     i++) {
+			const struct bv_net_dest *peer = &capability->u.network.policy.u.peers
+								  .items[i];
 
 			bv__put(writer, "%s", i > 0 ? ", " : "");
 			bv__put_plain(writer, peer->host);
@@ -93,8 +101,11 @@ static void put_capability(struct bv_writer *writer, const struct bv_capability 
 		put_environment(writer, &capability->u.environment.policy.u.entries);
 		return;
 	case BV_CAP_INHERITED_FDS:
-		for (size_t i = 0; capability->u.fds.policy.tag == BV_FDS_ONLY && i < capability->u.fds.policy.u.fds.count; i++)
-			bv__put(writer, "%s%u", i > 0 ? ", " : "", capability->u.fds.policy.u.fds.items[i]);
+		for (size_t i = 0; capability->u.fds.policy.tag == BV_FDS_ONLY &&
+				   i < capability->u.fds.policy.u.fds.count;
+		     i++)
+			bv__put(writer, "%s%u", i > 0 ? ", " : "",
+				capability->u.fds.policy.u.fds.items[i]);
 		return;
 	}
 }
@@ -115,7 +126,8 @@ static void put_streams(struct bv_writer *writer, const struct bv_std_streams *s
 		bv__put(writer, "%sstdin", comma);
 }
 
-static void put_control(struct bv_writer *writer, struct bv_arena *arena, const struct bv_host_control *control)
+static void put_control(struct bv_writer *writer, struct bv_arena *arena,
+			const struct bv_host_control *control)
 {
 	switch (control->tag) {
 	case BV_CONTROL_CAPTURE:
@@ -123,7 +135,8 @@ static void put_control(struct bv_writer *writer, struct bv_arena *arena, const 
 		return;
 	case BV_CONTROL_TEMP_ROOT:
 		if (control->u.temp_root.has_size_bytes)
-			bv__put_plain(writer, bv__text_amount(arena, BV_DIMENSION_STORAGE, control->u.temp_root.size_bytes));
+			bv__put_plain(writer, bv__text_amount(arena, BV_DIMENSION_STORAGE,
+							      control->u.temp_root.size_bytes));
 		return;
 	case BV_CONTROL_EXPOSE_PATH:
 		bv__put_plain(writer, control->u.expose.source);
@@ -131,10 +144,12 @@ static void put_control(struct bv_writer *writer, struct bv_arena *arena, const 
 		bv__put_plain(writer, control->u.expose.dest);
 		return;
 	case BV_CONTROL_COMMIT_ARTIFACT:
-		bv__put(writer, "%s", bv_name_of(&bv_commit_durability_type, control->u.commit.durability));
+		bv__put(writer, "%s",
+			bv_name_of(&bv_commit_durability_type, control->u.commit.durability));
 		return;
 	case BV_CONTROL_KILL:
-		bv__put(writer, "%s", bv_name_of(&bv_kill_guarantee_type, control->u.kill.guarantee));
+		bv__put(writer, "%s",
+			bv_name_of(&bv_kill_guarantee_type, control->u.kill.guarantee));
 		return;
 	case BV_CONTROL_LAUNCH:
 	case BV_CONTROL_DISCARD_ARTIFACT:
@@ -144,7 +159,8 @@ static void put_control(struct bv_writer *writer, struct bv_arena *arena, const 
 }
 
 /* Written twice: measured, then into memory of that size. */
-struct bv_str bv__text_make(struct bv_arena *arena, void (*put)(struct bv_writer *, struct bv_arena *, const void *),
+struct bv_str bv__text_make(struct bv_arena *arena,
+			    void (*put)(struct bv_writer *, struct bv_arena *, const void *),
 			    const void *what)
 {
 	struct bv_writer writer = {0};
@@ -162,7 +178,8 @@ struct bv_str bv__text_make(struct bv_arena *arena, void (*put)(struct bv_writer
 	return (struct bv_str){text, size};
 }
 
-void bv__put_requirement(struct bv_writer *writer, struct bv_arena *arena, const struct bv_requirement *requirement)
+void bv__put_requirement(struct bv_writer *writer, struct bv_arena *arena,
+			 const struct bv_requirement *requirement)
 {
 	switch (requirement->tag) {
 	case BV_REQ_CAPABILITY:
@@ -191,14 +208,17 @@ struct unit {
 	const char *name;
 };
 
-static const struct unit times[] = {{3600000000, "h"}, {60000000, "min"}, {1000000, "s"}, {1000, "ms"}, {1, "us"}};
-static const struct unit sizes[] = {{1ULL << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "bytes"}};
+static const struct unit times[] = {
+	{3600000000, "h"}, {60000000, "min"}, {1000000, "s"}, {1000, "ms"}, {1, "us"}};
+static const struct unit sizes[] = {
+	{1ULL << 40, "TiB"}, {1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}, {1, "bytes"}};
 
 static struct bv_str in_units(struct bv_arena *arena, const struct unit *units, uint64_t amount)
 {
 	while (units->factor > 1 && (amount == 0 || amount % units->factor != 0))
 		units++;
-	return bv_arena_format(arena, "%llu %s", (unsigned long long)(amount / units->factor), units->name);
+	return bv_arena_format(arena, "%llu %s", (unsigned long long)(amount / units->factor),
+			       units->name);
 }
 
 struct bv_str bv__text_amount(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount)
@@ -222,9 +242,9 @@ struct bv_str bv__text_amount(struct bv_arena *arena, enum bv_dimension dimensio
 const char *bv__text_dimension(enum bv_dimension dimension)
 {
 	static const char *const names[] = {
-		[BV_DIMENSION_WALL] = "wall",		[BV_DIMENSION_CPU] = "cpu",
-		[BV_DIMENSION_RESIDENT] = "memory",	[BV_DIMENSION_PROCESSES] = "processes",
-		[BV_DIMENSION_HANDLES] = "handles",	[BV_DIMENSION_STORAGE] = "storage",
+		[BV_DIMENSION_WALL] = "wall",       [BV_DIMENSION_CPU] = "cpu",
+		[BV_DIMENSION_RESIDENT] = "memory", [BV_DIMENSION_PROCESSES] = "processes",
+		[BV_DIMENSION_HANDLES] = "handles", [BV_DIMENSION_STORAGE] = "storage",
 		[BV_DIMENSION_NETWORK] = "network",
 	};
 
@@ -242,8 +262,8 @@ static struct bv_str nearly(struct bv_arena *arena, const struct unit *units, ui
 
 	if (units->factor == 1 || whole >= 100)
 		return bv_arena_format(arena, "%llu %s", (unsigned long long)whole, units->name);
-	return bv_arena_format(arena, "%llu.%llu %s", (unsigned long long)whole, (unsigned long long)(tenths > 9 ? 9 : tenths),
-			       units->name);
+	return bv_arena_format(arena, "%llu.%llu %s", (unsigned long long)whole,
+			       (unsigned long long)(tenths > 9 ? 9 : tenths), units->name);
 }
 
 struct bv_str bv__text_measured(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount)
@@ -271,13 +291,17 @@ const char *bv__text_signal(int number)
 	/* Numbers differ between architectures, names do not; but reports are read anywhere, so these
 	 * are the numbers nearly all of them share. */
 	static const char *const names[] = {
-		[1] = "SIGHUP",	  [2] = "SIGINT",   [3] = "SIGQUIT",  [4] = "SIGILL",	 [5] = "SIGTRAP",   [6] = "SIGABRT",
-		[7] = "SIGBUS",	  [8] = "SIGFPE",   [9] = "SIGKILL",  [10] = "SIGUSR1",	 [11] = "SIGSEGV",  [12] = "SIGUSR2",
-		[13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM", [16] = "SIGSTKFLT", [24] = "SIGXCPU", [25] = "SIGXFSZ",
-		[26] = "SIGVTALRM", [27] = "SIGPROF", [29] = "SIGIO", [30] = "SIGPWR",	 [31] = "SIGSYS",
+		[1] = "SIGHUP",   [2] = "SIGINT",   [3] = "SIGQUIT",    [4] = "SIGILL",
+		[5] = "SIGTRAP",  [6] = "SIGABRT",  [7] = "SIGBUS",     [8] = "SIGFPE",
+		[9] = "SIGKILL",  [10] = "SIGUSR1", [11] = "SIGSEGV",   [12] = "SIGUSR2",
+		[13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM",   [16] = "SIGSTKFLT",
+		[24] = "SIGXCPU", [25] = "SIGXFSZ", [26] = "SIGVTALRM", [27] = "SIGPROF",
+		[29] = "SIGIO",   [30] = "SIGPWR",  [31] = "SIGSYS",
 	};
 
-	return number > 0 && (size_t)number < sizeof names / sizeof *names && names[number] ? names[number] : "";
+	return number > 0 && (size_t)number < sizeof names / sizeof *names && names[number]
+		       ? names[number]
+		       : "";
 }
 
 static struct bv_str exit_text(struct bv_arena *arena, const struct bv_report_body *body)
@@ -293,8 +317,8 @@ static struct bv_str exit_text(struct bv_arena *arena, const struct bv_report_bo
 		break;
 	}
 	name = bv__text_signal(body->exit.u.signal);
-	return bv_arena_format(arena, "was killed by signal %d%s%s%s%s", body->exit.u.signal, *name ? " (" : "", name,
-			       *name ? ")" : "",
+	return bv_arena_format(arena, "was killed by signal %d%s%s%s%s", body->exit.u.signal,
+			       *name ? " (" : "", name, *name ? ")" : "",
 			       body->has_core_dumped && body->core_dumped ? " and dumped core" : "");
 }
 
@@ -304,19 +328,23 @@ static struct bv_str limit_text(struct bv_arena *arena, const struct bv_report_b
 
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++) {
 		enum bv_dimension dimension = (enum bv_dimension)i;
-		const struct bv_budget_witness *witness = bv_budget_witness_in(&witnesses, dimension);
+		const struct bv_budget_witness *witness = bv_budget_witness_in(&witnesses,
+									       dimension);
 		bool reached = witness->finding == BV_FINDING_LIMIT_REACHED ||
 			       witness->finding == BV_FINDING_MEDIATED_OVERSHOOT ||
 			       witness->finding == BV_FINDING_ENFORCEMENT_FAULT;
 
 		/* A timeout is the wall limit's, whatever else was reached as well. */
-		if (!reached || (body->outcome == BV_OUTCOME_TIMEOUT && dimension != BV_DIMENSION_WALL))
+		if (!reached ||
+		    (body->outcome == BV_OUTCOME_TIMEOUT && dimension != BV_DIMENSION_WALL))
 			continue;
-		return bv_arena_format(arena, "was stopped at the %s limit of %s", bv__text_dimension(dimension),
-				       bv__text_amount(arena, dimension, witness->admitted_limit).data);
+		return bv_arena_format(
+			arena, "was stopped at the %s limit of %s", bv__text_dimension(dimension),
+			bv__text_amount(arena, dimension, witness->admitted_limit).data);
 	}
-	return bv_arena_format(arena, body->outcome == BV_OUTCOME_TIMEOUT ? "was stopped at the wall limit"
-									 : "was killed by its caller");
+	return bv_arena_format(arena, body->outcome == BV_OUTCOME_TIMEOUT
+					      ? "was stopped at the wall limit"
+					      : "was killed by its caller");
 }
 
 /* Quoted texts may hold anything: `bv_arena_format` would pass it on. */

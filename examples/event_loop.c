@@ -7,7 +7,7 @@
  *     ./event_loop
  *
  * One run counts, and ends by itself.  The other would go on for ever, and is killed when the first
- * has ended.  Nothing here blocks but poll().
+ * has ended and it has been heard itself.  Nothing here blocks but poll().
  */
 #include <poll.h>
 #include <stdio.h>
@@ -112,7 +112,7 @@ static int loop(struct job *jobs, size_t count)
 				return -1;
 			alive += jobs[i].state != BV_RUN_ENDED;
 		}
-		if (jobs[0].state == BV_RUN_ENDED && !jobs[1].killed) {
+		if (jobs[0].state == BV_RUN_ENDED && jobs[1].bytes > 0 && !jobs[1].killed) {
 			jobs[1].killed = 1;
 			if (bv_run_kill(jobs[1].run, NULL) != BV_OK)
 				return -1;

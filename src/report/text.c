@@ -82,9 +82,9 @@ static void put_denied(struct bv_writer *writer, const struct bv_report_body *bo
 
 		bv__put(writer, "  ");
 		bv__put_plain(writer, denied->detail);
-		bv__put(writer, ", %llu times (%s)\n",
-			(unsigned long long)(denied->has_count ? denied->count : 1),
-			bv_kind_name(bv_kind_of(&denied->requirement)));
+		if (denied->has_count && denied->count > 1)
+			bv__put(writer, "; %llu times", (unsigned long long)denied->count);
+		bv__put(writer, " (%s)\n", bv_kind_name(bv_kind_of(&denied->requirement)));
 	}
 }
 

@@ -29,7 +29,7 @@ struct variant {
 	char *name, *base;
 	char *argv[MAX_ARGS];
 	double *wall_us; /* one a round */
-	double cpu_us;	 /* sum over rounds: all processes that were waited for */
+	double cpu_us;   /* sum over rounds: all processes that were waited for */
 	double faults;
 };
 
@@ -108,8 +108,9 @@ static double run_once(struct variant *v, const posix_spawn_file_actions_t *quie
 	double wall = now_us() - start;
 
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		(void)fprintf(stderr, "launch: %s: ended with wait status 0x%x instead of exit code 0\n", v->name,
-			      (unsigned int)status);
+		(void)fprintf(stderr,
+			      "launch: %s: ended with wait status 0x%x instead of exit code 0\n",
+			      v->name, (unsigned int)status);
 		exit(1);
 	}
 	v->cpu_us += spent_us(&use);
@@ -193,24 +194,29 @@ static const struct variant *find(const char *name)
 
 static void print_results(FILE *table, size_t rounds)
 {
-	printf("%-34s %9s %9s %9s %9s %8s %8s %8s\n", "microseconds, and times the base", "quarter", "median",
-	       "3/4", "best", "ratio", "cpu", "faults");
+	printf("%-34s %9s %9s %9s %9s %8s %8s %8s\n", "microseconds, and times the base", "quarter",
+	       "median", "3/4", "best", "ratio", "cpu", "faults");
 	for (size_t i = 0; i < variant_count; i++)
 		qsort(variants[i].wall_us, rounds, sizeof(double), compare);
 	if (table)
-		(void)fprintf(table, "variant\tbase\trounds\tq1_us\tmedian_us\tq3_us\tmin_us\tratio\tcpu_us\tfaults\n");
+		(void)fprintf(
+			table,
+			"variant\tbase\trounds\tq1_us\tmedian_us\tq3_us\tmin_us\tratio\tcpu_us\tfaults\n");
 	for (size_t i = 0; i < variant_count; i++) {
 		const struct variant *v = &variants[i];
-		double q1 = quantile(v->wall_us, rounds, 0.25), median = quantile(v->wall_us, rounds, 0.5);
+		double q1 = quantile(v->wall_us, rounds, 0.25),
+		       median = quantile(v->wall_us, rounds, 0.5);
 		double q3 = quantile(v->wall_us, rounds, 0.75);
 		double ratio = median / quantile(find(v->base)->wall_us, rounds, 0.5);
 		double cpu = v->cpu_us / (double)rounds, faults = v->faults / (double)rounds;
 
-		printf("%-34s %9.0f %9.0f %9.0f %9.0f %7.2fx %8.0f %8.0f\n", v->name, q1, median, q3, v->wall_us[0],
-		       ratio, cpu, faults);
+		printf("%-34s %9.0f %9.0f %9.0f %9.0f %7.2fx %8.0f %8.0f\n", v->name, q1, median,
+		       q3, v->wall_us[0], ratio, cpu, faults);
 		if (table)
-			(void)fprintf(table, "%s\t%s\t%zu\t%.1f\t%.1f\t%.1f\t%.1f\t%.3f\t%.1f\t%.1f\n", v->name, v->base,
-				      rounds, q1, median, q3, v->wall_us[0], ratio, cpu, faults);
+			(void)fprintf(table,
+				      "%s\t%s\t%zu\t%.1f\t%.1f\t%.1f\t%.1f\t%.3f\t%.1f\t%.1f\n",
+				      v->name, v->base, rounds, q1, median, q3, v->wall_us[0],
+				      ratio, cpu, faults);
 	}
 }
 

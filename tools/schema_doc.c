@@ -10,9 +10,9 @@
 #include "contract/schema.h"
 
 static const char *const scalar_names[] = {
-	[BV_SCALAR_u8] = "u8",     [BV_SCALAR_u16] = "u16",   [BV_SCALAR_u32] = "u32", [BV_SCALAR_u64] = "u64",
-	[BV_SCALAR_i32] = "i32",   [BV_SCALAR_bool] = "bool", [BV_SCALAR_str] = "text",
-	[BV_SCALAR_digest] = "digest",
+	[BV_SCALAR_u8] = "u8",    [BV_SCALAR_u16] = "u16",       [BV_SCALAR_u32] = "u32",
+	[BV_SCALAR_u64] = "u64",  [BV_SCALAR_i32] = "i32",       [BV_SCALAR_bool] = "bool",
+	[BV_SCALAR_str] = "text", [BV_SCALAR_digest] = "digest",
 };
 
 /* "bv_boundary_plan" is "boundary_plan" to a reader. */
@@ -84,9 +84,9 @@ static void print_type(const struct bv_type *type)
 		return;
 	}
 	printf("Written as %s:\n\n", forms[type->form]);
-	printf(type->form == BV_FORM_ENUM ? "| name | meaning |\n|---|---|\n" :
-	       fields ? "| key | value | present | meaning |\n|---|---|---|---|\n" :
-			"| name | content | meaning |\n|---|---|---|\n");
+	printf(type->form == BV_FORM_ENUM ? "| name | meaning |\n|---|---|\n"
+	       : fields ? "| key | value | present | meaning |\n|---|---|---|---|\n"
+			: "| name | content | meaning |\n|---|---|---|\n");
 	for (size_t i = 0; i < type->row_count; i++) {
 		const struct bv_row *row = &type->rows[i];
 

@@ -21,6 +21,7 @@ extern "C" {
 #define BV_API
 #endif
 
+/* clang-format off */
 /* Code, stable name, meaning.  Numbers are part of the ABI: append, never renumber. */
 #define BV_ERRORS(X)                                                                               \
 	X(BV_OK, "ok", "No error")                                                                 \
@@ -49,6 +50,7 @@ enum bv_code {
 #undef BV_ERROR_ROW
 	BV_CODE_COUNT
 };
+/* clang-format on */
 
 enum { BV_WHERE_SIZE = 96, BV_MESSAGE_SIZE = 256, BV_REMEDY_SIZE = 256 };
 

@@ -29,8 +29,8 @@
 enum {
 	STREAM_COUNT = 2,
 	CAPTURE_BYTES = 1 << 20, /* kept of each stream where the spec does not say */
-	PUMP_BYTES = 1 << 20,	 /* of each stream in one step */
-	STACK_BYTES = 32 << 10,	 /* of the child until it execs */
+	PUMP_BYTES = 1 << 20,    /* of each stream in one step */
+	STACK_BYTES = 32 << 10,  /* of the child until it execs */
 };
 
 struct bv_backend_run {
@@ -81,8 +81,8 @@ static enum bv_code inert_probe(void *self, struct bv_arena *arena,
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	facts[0] = (struct bv_text_pair){BV_STR("confinement"), BV_STR("none")};
 	facts[1] = (struct bv_text_pair){BV_STR("reference"), BV_STR("inert")};
-	*ret_snapshot =
-		(struct bv_profile_snapshot){.backend = BV_STR("inert"), .probed = {facts, 2}};
+	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("inert"),
+						     .probed = {facts, 2}};
 	bv_profile_hold_no_budget(&ret_snapshot->budget);
 	return BV_OK;
 }
@@ -102,8 +102,8 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 		ret_profile->remedy[kind] = "use the backend of this platform";
 	}
 	ret_profile->primitive[BV_KIND_CAPTURE] = "host_pipe";
-	ret_profile->ceiling[BV_KIND_CAPTURE] =
-		(struct bv_verdict){BV_ENFORCED, 1u << BV_CLAIM_CAPTURED_STREAMS};
+	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){BV_ENFORCED,
+								    1u << BV_CLAIM_CAPTURED_STREAMS};
 	ret_profile->reason[BV_KIND_CAPTURE] = ret_profile->remedy[BV_KIND_CAPTURE] = "";
 
 	ret_profile->primitive[BV_KIND_LAUNCH] = "host_spawn";
@@ -238,15 +238,18 @@ static enum bv_code open_streams(struct bv_backend_run *run, struct child *child
 				 struct bv_error *err)
 {
 	const struct bv_execution_options *execution = &run->plan->execution;
-	const uint64_t output_limit =
-		execution->has_output_limit_bytes ? execution->output_limit_bytes : UINT64_MAX;
-	const uint64_t capture_limit =
-		execution->has_capture_limit_bytes ? execution->capture_limit_bytes : CAPTURE_BYTES;
+	const uint64_t output_limit = execution->has_output_limit_bytes
+					      ? execution->output_limit_bytes
+					      : UINT64_MAX;
+	const uint64_t capture_limit = execution->has_capture_limit_bytes
+					       ? execution->capture_limit_bytes
+					       : CAPTURE_BYTES;
 	const bool captured[STREAM_COUNT] = {run->capture_stdout, run->capture_stderr};
 
 	for (int i = 0; i < STREAM_COUNT; i++) {
-		enum bv_code code = bv__stream_init(
-			&run->streams[i], i, captured[i] ? capture_limit : 0, output_limit, err);
+		enum bv_code code = bv__stream_init(&run->streams[i], i,
+						    captured[i] ? capture_limit : 0, output_limit,
+						    err);
 
 		if (code != BV_OK)
 			return code;
@@ -316,8 +319,7 @@ static void inert_free(struct bv_backend_run *run)
 static void find_capture(struct bv_backend_run *run)
 {
 	for (size_t i = 0; i < run->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement =
-			&run->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement = &run->plan->admitted.items[i].requirement;
 
 		if (bv_kind_of(requirement) != BV_KIND_CAPTURE)
 			continue;
@@ -386,8 +388,8 @@ static void reap(struct bv_backend_run *run)
 static void pump(struct bv_backend_run *run, int i)
 {
 	struct bv_stream *stream = &run->streams[i];
-	const bool more =
-		bv__stream_pump(stream, PUMP_BYTES, run->options.output, run->options.context);
+	const bool more = bv__stream_pump(stream, PUMP_BYTES, run->options.output,
+					  run->options.context);
 	const bool wanted = stream->fd >= 0 && !stream->paused;
 
 	/* What the workload wrote is in the pipe by now; who else still holds the other end may for ever. */
@@ -504,8 +506,7 @@ static enum bv_code inert_resize(struct bv_backend_run *run, uint16_t rows, uint
 	return bv_fail(err, BV_E_STATE, "terminal", "this run has no terminal");
 }
 
-static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number,
-				 struct bv_error *err)
+static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
 {
 	if (run->pid == 0)
 		return bv_fail(err, BV_E_STATE, "inert", "the program has ended");
@@ -560,8 +561,8 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 			body->outcome = BV_OUTCOME_COMPLETED;
 		return;
 	}
-	body->exit =
-		(struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = WTERMSIG(run->status)};
+	body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL,
+					     .u.signal = WTERMSIG(run->status)};
 	body->has_core_dumped = true;
 	body->core_dumped = WCOREDUMP(run->status) != 0;
 	if (run->killed && WTERMSIG(run->status) == SIGKILL)
@@ -609,8 +610,8 @@ static bool report_requirements(const struct bv_backend_run *run, struct bv_aren
 				struct bv_report_body *body)
 {
 	const struct bv_admitted_requirement_list *admitted = &run->plan->admitted;
-	struct bv_boundary_finding *findings =
-		bv_arena_array(arena, 2 * admitted->count, sizeof *findings);
+	struct bv_boundary_finding *findings = bv_arena_array(arena, 2 * admitted->count,
+							      sizeof *findings);
 
 	if (findings == NULL)
 		return false;
@@ -648,9 +649,9 @@ static bool report_facts(const struct bv_backend_run *run, struct bv_arena *aren
 						    strerror(run->exec_errno));
 	if (run->exec_errno == 0 && (run->capture_stdout || run->capture_stderr)) {
 		facts[count].kind = BV_STR("stream_captured");
-		facts[count++].detail =
-			bv_arena_format(arena, "captured %zu stdout byte(s), %zu stderr byte(s)",
-					run->streams[0].kept_bytes, run->streams[1].kept_bytes);
+		facts[count++].detail = bv_arena_format(
+			arena, "captured %zu stdout byte(s), %zu stderr byte(s)",
+			run->streams[0].kept_bytes, run->streams[1].kept_bytes);
 	}
 	for (size_t i = 0; i < count; i++) {
 		facts[i].has_source = true;
@@ -672,8 +673,8 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 		return false;
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		const struct bv_stream *stream = &run->streams[i];
-		struct bv_str *ref =
-			i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
+		struct bv_str *ref = i == 0 ? &body->captured.stdout_ref
+					    : &body->captured.stderr_ref;
 		struct bv_stream_record *record = &records[body->streams.count];
 
 		if (!captured[i])

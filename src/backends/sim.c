@@ -84,8 +84,7 @@ static enum bv_code sim_probe(void *self, struct bv_arena *arena,
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	facts[0] = (struct bv_text_pair){BV_STR("backend"), BV_STR("sim")};
 	facts[1] = (struct bv_text_pair){BV_STR("confinement"), BV_STR("simulated")};
-	*ret_snapshot =
-		(struct bv_profile_snapshot){.backend = BV_STR("sim"), .probed = {facts, 2}};
+	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("sim"), .probed = {facts, 2}};
 	sim_budget(&ret_snapshot->budget);
 	if (lies(sim, BV_SIM_DRIFT)) {
 		facts[2] = (struct bv_text_pair){BV_STR("weather"),
@@ -172,8 +171,8 @@ static void open_stream(struct sim_stream *stream, const char *text, bool captur
 	stream->size_bytes = strlen(stream->text);
 	stream->captured = captured;
 	if (captured)
-		stream->kept_bytes =
-			stream->size_bytes < limit ? stream->size_bytes : (size_t)limit;
+		stream->kept_bytes = stream->size_bytes < limit ? stream->size_bytes
+								: (size_t)limit;
 }
 
 static enum bv_code sim_start(void *self, const struct bv_boundary_plan *plan,
@@ -219,8 +218,9 @@ static void forward(struct bv_backend_run *run, int number)
 	while (!stream->deaf && run->options.output != NULL &&
 	       stream->forwarded_bytes < stream->size_bytes) {
 		const size_t left = stream->size_bytes - stream->forwarded_bytes;
-		const ptrdiff_t taken = run->options.output(
-			run->options.context, number, stream->text + stream->forwarded_bytes, left);
+		const ptrdiff_t taken = run->options.output(run->options.context, number,
+							    stream->text + stream->forwarded_bytes,
+							    left);
 
 		if (taken == 0)
 			return;
@@ -333,8 +333,8 @@ static void report_end(const struct bv_backend_run *run, struct bv_report_body *
 	body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE, .u.code = code};
 	body->outcome = code == 0 ? BV_OUTCOME_COMPLETED : BV_OUTCOME_FAILED;
 	if (run->killed_by != 0) {
-		body->exit =
-			(struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = run->killed_by};
+		body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL,
+						     .u.signal = run->killed_by};
 		body->outcome = run->kill_asked ? BV_OUTCOME_KILLED : BV_OUTCOME_FAILED;
 	}
 	if (lies(run->sim, BV_SIM_WRONG_OUTCOME)) {
@@ -348,10 +348,10 @@ static bool report_requirements(const struct bv_backend_run *run, struct bv_aren
 {
 	const struct bv_admitted_requirement_list *admitted = &run->plan->admitted;
 
-	body->admitted.items =
-		bv_arena_array(arena, admitted->count, sizeof body->admitted.items[0]);
-	body->findings.items =
-		bv_arena_array(arena, admitted->count, sizeof body->findings.items[0]);
+	body->admitted.items = bv_arena_array(arena, admitted->count,
+					      sizeof body->admitted.items[0]);
+	body->findings.items = bv_arena_array(arena, admitted->count,
+					      sizeof body->findings.items[0]);
 	if (body->admitted.items == NULL || body->findings.items == NULL)
 		return false;
 	for (size_t i = 0; i < admitted->count; i++) {
@@ -402,10 +402,10 @@ static bool report_streams(const struct bv_backend_run *run, struct bv_arena *ar
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		const struct sim_stream *stream = &run->streams[i];
 		struct bv_stream_record *record = &body->streams.items[body->streams.count];
-		bool *has_ref =
-			i == 0 ? &body->captured.has_stdout_ref : &body->captured.has_stderr_ref;
-		struct bv_str *ref =
-			i == 0 ? &body->captured.stdout_ref : &body->captured.stderr_ref;
+		bool *has_ref = i == 0 ? &body->captured.has_stdout_ref
+				       : &body->captured.has_stderr_ref;
+		struct bv_str *ref = i == 0 ? &body->captured.stdout_ref
+					    : &body->captured.stderr_ref;
 
 		if (!stream->captured)
 			continue;
@@ -433,9 +433,10 @@ static enum bv_code sim_finish(struct bv_backend_run *run, struct bv_arena *aren
 {
 	const struct bv_measurement wall = {.usage = run->sim == NULL ? 0 : run->sim->wall_micros,
 					    .mechanism = BV_STR("sim_timer")};
-	const struct bv_measurement processes = {
-		.usage = run->sim == NULL ? 0 : run->sim->peak_processes,
-		.mechanism = BV_STR("sim_process_table")};
+	const struct bv_measurement processes = {.usage = run->sim == NULL
+								  ? 0
+								  : run->sim->peak_processes,
+						 .mechanism = BV_STR("sim_process_table")};
 	enum bv_code code;
 
 	if (run->state != BV_BACKEND_ENDED)

@@ -46,7 +46,7 @@ struct bv_sim_recorder {
 };
 
 struct bv_sim {
-	uint32_t lies;			  /* set of enum bv_sim_lie */
+	uint32_t lies;                    /* set of enum bv_sim_lie */
 	struct bv_sim_recorder *recorder; /* may be NULL */
 
 	/* How the simulated workload behaves. */

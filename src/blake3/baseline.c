@@ -18,24 +18,25 @@ enum { LANES = 4 };
 enum { LANES = 1 };
 #endif
 
-void blake3_compress_in_place(uint32_t cv[8], const uint8_t block[BLAKE3_BLOCK_LEN], uint8_t block_len,
-			      uint64_t counter, uint8_t flags)
+void blake3_compress_in_place(uint32_t cv[8], const uint8_t block[BLAKE3_BLOCK_LEN],
+			      uint8_t block_len, uint64_t counter, uint8_t flags)
 {
 	BASELINE(blake3_compress_in_place)(cv, block, block_len, counter, flags);
 }
 
-void blake3_compress_xof(const uint32_t cv[8], const uint8_t block[BLAKE3_BLOCK_LEN], uint8_t block_len,
-			 uint64_t counter, uint8_t flags, uint8_t out[64])
+void blake3_compress_xof(const uint32_t cv[8], const uint8_t block[BLAKE3_BLOCK_LEN],
+			 uint8_t block_len, uint64_t counter, uint8_t flags, uint8_t out[64])
 {
 	BASELINE(blake3_compress_xof)(cv, block, block_len, counter, flags, out);
 }
 
-void blake3_hash_many(const uint8_t *const *inputs, size_t num_inputs, size_t blocks, const uint32_t key[8],
-		      uint64_t counter, bool increment_counter, uint8_t flags, uint8_t flags_start,
-		      uint8_t flags_end, uint8_t *out)
+void blake3_hash_many(const uint8_t *const *inputs, size_t num_inputs, size_t blocks,
+		      const uint32_t key[8], uint64_t counter, bool increment_counter,
+		      uint8_t flags, uint8_t flags_start, uint8_t flags_end, uint8_t *out)
 {
 	BASELINE(blake3_hash_many)
-	(inputs, num_inputs, blocks, key, counter, increment_counter, flags, flags_start, flags_end, out);
+	(inputs, num_inputs, blocks, key, counter, increment_counter, flags, flags_start, flags_end,
+	 out);
 }
 
 size_t blake3_simd_degree(void)

@@ -110,7 +110,8 @@ static void handle_signals(struct session *s)
 		}
 		while (take_signal(ending[i])) {
 			s->fatal_signal = ending[i];
-			(void)bv_run_kill(s->run, NULL); /* an error here is told again by the next step */
+			(void)bv_run_kill(s->run,
+					  NULL); /* an error here is told again by the next step */
 		}
 	}
 	while (take_signal(SIGWINCH)) {
@@ -118,7 +119,8 @@ static void handle_signals(struct session *s)
 
 		cli_term_size(&rows, &columns);
 		if (s->request->terminal && rows && columns)
-			(void)bv_run_resize(s->run, rows, columns, NULL); /* a wrong size is no reason to stop */
+			(void)bv_run_resize(s->run, rows, columns,
+					    NULL); /* a wrong size is no reason to stop */
 	}
 	while (take_signal(SIGTSTP))
 		pause_with_workload(s);
@@ -250,7 +252,8 @@ static int write_report(struct session *s, const struct bv_report *report)
 		cli_say_error("report", &error);
 		return -1;
 	}
-	status = path ? cli_output_write(&s->report, data, size) : cli_write_all(STDERR_FILENO, data, size);
+	status = path ? cli_output_write(&s->report, data, size)
+		      : cli_write_all(STDERR_FILENO, data, size);
 	bv_free(data);
 	return status;
 }
@@ -282,10 +285,12 @@ static int status_of_not_started(const struct session *s, const struct bv_report
 			   "install it, or grant it with --exec and --read");
 		break;
 	case ENOEXEC:
-		cli_remedy("it is neither a program for this machine nor a script with a first line like #!/bin/sh");
+		cli_remedy(
+			"it is neither a program for this machine nor a script with a first line like #!/bin/sh");
 		break;
 	case EACCES:
-		cli_remedy("it, or its interpreter, lacks execute permission or lies on a noexec mount");
+		cli_remedy(
+			"it, or its interpreter, lacks execute permission or lies on a noexec mount");
 		break;
 	default:
 		break;
@@ -360,7 +365,8 @@ static void end_as_signalled(const struct session *s, int status)
 	bool ordered = number == SIGTERM || number == SIGHUP || s->interrupts > 1;
 
 	/* A workload that took the interrupt and ended in its own way is not interrupted. */
-	if (number == 0 || status == CLI_EXIT_REFUSED || !(ordered || status == CLI_EXIT_SIGNAL + number))
+	if (number == 0 || status == CLI_EXIT_REFUSED ||
+	    !(ordered || status == CLI_EXIT_SIGNAL + number))
 		return;
 	(void)setrlimit(RLIMIT_CORE, &no_core); /* SIGQUIT was not about us */
 	(void)raise(number);
@@ -375,7 +381,8 @@ static int run(struct session *s)
 
 	if (open_streams(s) != 0)
 		return CLI_EXIT_REFUSED;
-	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0 && !s->request->terminal, &error) != BV_OK ||
+	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0 && !s->request->terminal, &error) !=
+		    BV_OK ||
 	    bv_plan_make(s->request->spec, s->request->backend, &plan, &error) != BV_OK) {
 		cli_say_error("refused", &error);
 		return CLI_EXIT_REFUSED;

@@ -22,8 +22,8 @@ void bv_arena_init(struct bv_arena *arena, void *base, size_t size_bytes)
 
 void *bv_arena_alloc(struct bv_arena *arena, size_t size_bytes)
 {
-	const size_t padded_bytes =
-		(size_bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+	const size_t padded_bytes = (size_bytes + ARENA_ALIGNMENT - 1) &
+				    ~(size_t)(ARENA_ALIGNMENT - 1);
 	uint8_t *start;
 
 	if (padded_bytes < size_bytes || padded_bytes > arena->size - arena->used)

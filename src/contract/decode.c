@@ -365,8 +365,8 @@ static size_t least_bytes(const struct bv_type *type)
 	for (size_t i = 0; i < type->row_count; i++) {
 		const struct bv_row *row = &type->rows[i];
 		const size_t key = type->form == BV_FORM_TUPLE ? 0 : 1 + (size_t)row->wire_len;
-		const size_t content =
-			row->presence == BV_PRESENCE_NIL ? 1 : least_bytes_of_row(row);
+		const size_t content = row->presence == BV_PRESENCE_NIL ? 1
+									: least_bytes_of_row(row);
 
 		if (type->form == BV_FORM_ENUM || type->form == BV_FORM_UNION)
 			smallest = key + content < smallest ? key + content : smallest;

@@ -37,7 +37,8 @@ void bv_put_raw(struct bv_writer *writer, const void *data, size_t size_bytes)
 	if (writer->len < writer->capacity && size_bytes != 0) {
 		const size_t free_bytes = writer->capacity - writer->len;
 
-		put_bytes(writer->data + writer->len, data, size_bytes < free_bytes ? size_bytes : free_bytes);
+		put_bytes(writer->data + writer->len, data,
+			  size_bytes < free_bytes ? size_bytes : free_bytes);
 	}
 	writer->len += size_bytes;
 }
@@ -245,8 +246,7 @@ static void put_content(struct bv_writer *writer, const struct bv_row *row, cons
 	bv_assert(false);
 }
 
-static void encode_record(struct bv_writer *writer, const struct bv_type *type,
-			  const uint8_t *value)
+static void encode_record(struct bv_writer *writer, const struct bv_type *type, const uint8_t *value)
 {
 	size_t count = 0;
 

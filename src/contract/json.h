@@ -13,7 +13,7 @@
 #include "canon.h"
 
 enum bv_json_style {
-	BV_JSON_PRETTY,	 /* two spaces a level */
+	BV_JSON_PRETTY,  /* two spaces a level */
 	BV_JSON_COMPACT, /* one line, no space */
 };
 

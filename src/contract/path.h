@@ -11,7 +11,7 @@
 
 struct bv_path {
 	const struct bv_path *up; /* NULL at the top */
-	const char *name;	  /* NULL: an element of a list */
+	const char *name;         /* NULL: an element of a list */
 	size_t index;
 };
 

@@ -16,7 +16,7 @@ struct planner {
 	struct bv_boundary_spec spec; /* in normal form */
 	struct bv_profile profile;
 	struct bv_requirement *requirements; /* capabilities, then controls */
-	struct bv_verdict *verdicts;	     /* one for each */
+	struct bv_verdict *verdicts;         /* one for each */
 	size_t count;
 	struct bv_boundary_plan *plan;
 };
@@ -47,8 +47,7 @@ enum bv_code bv_backend_find(const struct bv_backend *const *backends, size_t co
 
 static enum bv_code refuse_memory(const struct planner *planner)
 {
-	return bv_fail(planner->err, BV_E_MEMORY, "",
-		       "the plan needs more memory than it may have");
+	return bv_fail(planner->err, BV_E_MEMORY, "", "the plan needs more memory than it may have");
 }
 
 /* Probes and checks that what came can be written: a plan of it must hash the same everywhere. */
@@ -62,11 +61,11 @@ static enum bv_code probe(const struct bv_backend *backend, struct bv_arena *are
 	if (code == BV_OK)
 		code = bv_value_check(&bv_profile_snapshot_type, ret_snapshot, BV_E_PROFILE, err);
 	if (code == BV_OK && !bv_str_is(ret_snapshot->backend, backend->id))
-		return bv_fail(
-			err, BV_E_PROFILE, "profile.backend", "the probe of %s answers as %.*s",
-			backend->id,
-			(int)(ret_snapshot->backend.len < 32 ? ret_snapshot->backend.len : 32),
-			ret_snapshot->backend.data);
+		return bv_fail(err, BV_E_PROFILE, "profile.backend",
+			       "the probe of %s answers as %.*s", backend->id,
+			       (int)(ret_snapshot->backend.len < 32 ? ret_snapshot->backend.len
+								    : 32),
+			       ret_snapshot->backend.data);
 	return code;
 }
 
@@ -88,10 +87,10 @@ static enum bv_code classify_all(struct planner *planner)
 	const struct bv_host_control_list *controls = &planner->spec.controls;
 
 	planner->count = capabilities->count + controls->count;
-	planner->requirements =
-		bv_arena_array(planner->arena, planner->count, sizeof planner->requirements[0]);
-	planner->verdicts =
-		bv_arena_array(planner->arena, planner->count, sizeof planner->verdicts[0]);
+	planner->requirements = bv_arena_array(planner->arena, planner->count,
+					       sizeof planner->requirements[0]);
+	planner->verdicts = bv_arena_array(planner->arena, planner->count,
+					   sizeof planner->verdicts[0]);
 	if (planner->requirements == NULL || planner->verdicts == NULL)
 		return refuse_memory(planner);
 
@@ -129,10 +128,12 @@ static enum bv_code refuse_unsupported(const struct planner *planner,
 		return bv_fail_remedy(planner->err, BV_E_UNSUPPORTED, name,
 				      "ask for another grade of it",
 				      "%s can hold %s here, but not as %s", id, name, grade);
-	return bv_fail_remedy(
-		planner->err, BV_E_UNSUPPORTED, name,
-		remedy[0] != '\0' ? remedy : "drop the requirement, or run where it can be held",
-		"%s cannot hold %s here%s%s", id, name, reason[0] != '\0' ? ": " : "", reason);
+	return bv_fail_remedy(planner->err, BV_E_UNSUPPORTED, name,
+			      remedy[0] != '\0'
+				      ? remedy
+				      : "drop the requirement, or run where it can be held",
+			      "%s cannot hold %s here%s%s", id, name, reason[0] != '\0' ? ": " : "",
+			      reason);
 }
 
 static enum bv_code check_support(const struct planner *planner)
@@ -240,8 +241,8 @@ static enum bv_code check_budget_minimums(const struct planner *planner)
 	if (!execution->has_minimum || execution->minimum != BV_MIN_ENFORCED)
 		return BV_OK;
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_admitted_budget *budget =
-			bv_budget_admitted_in(&planner->plan->budgets, (enum bv_dimension)d);
+		const struct bv_admitted_budget *budget = bv_budget_admitted_in(
+			&planner->plan->budgets, (enum bv_dimension)d);
 
 		if (budget == NULL || budget->selected_guarantee == BV_ENFORCED)
 			continue;
@@ -271,10 +272,12 @@ static enum bv_code admit_requirements(const struct planner *planner)
 		const struct bv_requirement *requirement = &planner->requirements[i];
 		const char *primitive = planner->profile.primitive[bv_kind_of(requirement)];
 		const enum bv_enforcement enforcement = planner->verdicts[i].enforcement;
-		const struct bv_str mechanism =
-			bv_arena_format(planner->arena, "%s:%s:%s", planner->backend->id,
-					primitive == NULL ? "none/no-confinement" : primitive,
-					bv_enforcement_name(enforcement));
+		const struct bv_str mechanism = bv_arena_format(planner->arena, "%s:%s:%s",
+								planner->backend->id,
+								primitive == NULL
+									? "none/no-confinement"
+									: primitive,
+								bv_enforcement_name(enforcement));
 
 		if (mechanism.data == NULL)
 			return refuse_memory(planner);
@@ -322,10 +325,10 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 		return code;
 	__builtin_memset(ret_plan, 0, sizeof *ret_plan);
 	if (!backend->runs(backend->self, &planner.spec.workload))
-		return bv_fail_remedy(
-			err, BV_E_WORKLOAD, "workload", "use a backend that can",
-			"%s cannot run a %s workload", backend->id,
-			bv_name_of(&bv_workload_type, (uint32_t)planner.spec.workload.tag));
+		return bv_fail_remedy(err, BV_E_WORKLOAD, "workload", "use a backend that can",
+				      "%s cannot run a %s workload", backend->id,
+				      bv_name_of(&bv_workload_type,
+						 (uint32_t)planner.spec.workload.tag));
 	code = probe(backend, arena, &ret_plan->profile, err);
 	if (code != BV_OK)
 		return code;
@@ -429,10 +432,10 @@ static enum bv_code compare_snapshots(const struct bv_profile_snapshot *before,
 	enum bv_code code = compare_facts(&before->probed, &after->probed, err);
 
 	for (unsigned int d = 0; code == BV_OK && d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_budget_availability *old =
-			bv_budget_available_in(&before->budget, (enum bv_dimension)d);
-		const struct bv_budget_availability *new =
-			bv_budget_available_in(&after->budget, (enum bv_dimension)d);
+		const struct bv_budget_availability *old = bv_budget_available_in(
+			&before->budget, (enum bv_dimension)d);
+		const struct bv_budget_availability *new = bv_budget_available_in(
+			&after->budget, (enum bv_dimension)d);
 
 		if (bv_value_compare(&bv_budget_availability_type, old, new) != 0)
 			return bv_fail_remedy(
@@ -459,8 +462,7 @@ enum bv_code bv_plan_recheck(const struct bv_backend *backend, const struct bv_b
 		code = bv_plan_check_id(plan, err);
 	if (code != BV_OK)
 		return code;
-	if (!bv_str_is(plan->backend, backend->id) ||
-	    !bv_str_is(plan->profile.backend, backend->id))
+	if (!bv_str_is(plan->backend, backend->id) || !bv_str_is(plan->profile.backend, backend->id))
 		return bv_fail_remedy(err, BV_E_PLAN, "backend", "plan again for this backend",
 				      "a plan made for %.*s is offered to %s",
 				      (int)(plan->backend.len < 32 ? plan->backend.len : 32),

@@ -58,18 +58,17 @@ static enum bv_code gate_environment(struct bv__gate *gate, const struct bv_path
 	for (size_t i = 0; i < entries->count; i++) {
 		const struct bv_env_entry *entry = &entries->items[i];
 		const struct bv_path path = {&table, NULL, i};
-		enum bv_code code =
-			gate_env_name(gate, &(struct bv_path){&path, "name", 0}, entry->name);
+		enum bv_code code = gate_env_name(gate, &(struct bv_path){&path, "name", 0},
+						  entry->name);
 
 		if (code != BV_OK)
 			return code;
 		for (size_t j = 0; j < i; j++)
 			if (bv_str_equal(entries->items[j].name, entry->name))
-				return bv__refuse(
-					gate, &path, "give it one value",
-					"the environment variable '%.*s' is there twice",
-					(int)(entry->name.len < 64 ? entry->name.len : 64),
-					entry->name.data);
+				return bv__refuse(gate, &path, "give it one value",
+						  "the environment variable '%.*s' is there twice",
+						  (int)(entry->name.len < 64 ? entry->name.len : 64),
+						  entry->name.data);
 		total_bytes += entry->name.len;
 		code = gate_env_value(gate, &(struct bv_path){&path, "source", 0}, &entry->source,
 				      &total_bytes);
@@ -121,8 +120,8 @@ static enum bv_code gate_network(struct bv__gate *gate, const struct bv_path *up
 		return bv__refuse(gate, &list, "", "%zu peers, and %d is the most", peers->count,
 				  BV_LIMIT_PEERS);
 	for (size_t i = 0; i < peers->count; i++) {
-		enum bv_code code =
-			gate_peer(gate, &(struct bv_path){&list, NULL, i}, &peers->items[i]);
+		enum bv_code code = gate_peer(gate, &(struct bv_path){&list, NULL, i},
+					      &peers->items[i]);
 
 		if (code != BV_OK)
 			return code;
@@ -130,12 +129,10 @@ static enum bv_code gate_network(struct bv__gate *gate, const struct bv_path *up
 	if (!bv_value_sort(gate->arena, &bv_net_dest_type, peers->items, peers->count))
 		return bv__gate_memory(gate);
 	for (size_t i = 1; i < peers->count; i++)
-		if (bv_value_compare(&bv_net_dest_type, &peers->items[i - 1], &peers->items[i]) ==
-		    0)
+		if (bv_value_compare(&bv_net_dest_type, &peers->items[i - 1], &peers->items[i]) == 0)
 			return bv__refuse(
 				gate, &list, "name it once", "the peer %.*s:%u is there twice",
-				(int)(peers->items[i].host.len < 64 ? peers->items[i].host.len
-								    : 64),
+				(int)(peers->items[i].host.len < 64 ? peers->items[i].host.len : 64),
 				peers->items[i].host.data, (unsigned int)peers->items[i].port);
 	if (peers->count == 0)
 		*policy = (struct bv_net_policy){.tag = BV_NET_DENY_ALL};

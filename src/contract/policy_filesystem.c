@@ -43,9 +43,9 @@ static enum bv_code gather(struct bv__gate *gate, enum bv_fs_access access, bool
 			continue;
 		for (size_t j = 0; j < filesystem->scope.roots.count; j++) {
 			const struct bv_path root = {&roots, NULL, j};
-			enum bv_code code =
-				bv__gate_path(gate, &root, filesystem->scope.roots.items[j],
-					      &ret_roots->items[count++]);
+			enum bv_code code = bv__gate_path(gate, &root,
+							  filesystem->scope.roots.items[j],
+							  &ret_roots->items[count++]);
 
 			if (code != BV_OK)
 				return code;
@@ -122,8 +122,8 @@ enum bv_code bv__gate_filesystem(struct bv__gate *gate)
 		static const enum bv_fs_access simple[] = {BV_FS_READ, BV_FS_WRITE, BV_FS_EXECUTE};
 
 		for (size_t i = 0; i < sizeof simple / sizeof simple[0]; i++) {
-			enum bv_code code =
-				gather(gate, simple[i], recursive != 0, &roots[simple[i]]);
+			enum bv_code code = gather(gate, simple[i], recursive != 0,
+						   &roots[simple[i]]);
 
 			if (code != BV_OK)
 				return code;
@@ -181,8 +181,7 @@ static enum bv_code gate_deny(struct bv__gate *gate, struct bv_execution_options
 		if (code != BV_OK)
 			return code;
 		if (deny->items[i].len == 1)
-			return bv__refuse(gate, &path, "deny less",
-					  "with / denied nothing is left");
+			return bv__refuse(gate, &path, "deny less", "with / denied nothing is left");
 		if (bv__gate_grants(gate, deny->items[i]))
 			return bv__refuse(gate, &path, "drop the grant or the denial",
 					  "this path is granted and denied");
@@ -206,9 +205,9 @@ static bool is_asked_for(const struct bv__gate *gate, enum bv_requirement_kind k
 	struct bv_requirement requirement;
 
 	for (size_t i = 0; i < gate->normal->capabilities.count; i++) {
-		requirement = (struct bv_requirement){.tag = BV_REQ_CAPABILITY,
-						      .u.capability =
-							      gate->normal->capabilities.items[i]};
+		requirement = (struct bv_requirement){
+			.tag = BV_REQ_CAPABILITY,
+			.u.capability = gate->normal->capabilities.items[i]};
 		if (bv_kind_of(&requirement) == kind)
 			return true;
 	}
@@ -225,8 +224,8 @@ static bool is_asked_for(const struct bv__gate *gate, enum bv_requirement_kind k
 static enum bv_code gate_minimums(struct bv__gate *gate, struct bv_execution_options *execution)
 {
 	const struct bv_path path = {&top, "minimum_for", 0};
-	const enum bv_min_guarantee general =
-		execution->has_minimum ? execution->minimum : BV_MIN_MEDIATED;
+	const enum bv_min_guarantee general = execution->has_minimum ? execution->minimum
+								     : BV_MIN_MEDIATED;
 	struct bv_kind_minimum_list *minimums = &execution->minimum_for;
 	uint32_t seen = 0;
 	size_t kept = 0;
@@ -259,8 +258,8 @@ static enum bv_code gate_streams(struct bv__gate *gate, struct bv_execution_opti
 	const struct bv_path limit = {&top, "capture_limit_bytes", 0};
 
 	execution->has_terminal = execution->has_terminal && execution->terminal;
-	execution->has_stdin_source =
-		execution->has_stdin_source && execution->stdin_source.tag != BV_STDIN_EMPTY;
+	execution->has_stdin_source = execution->has_stdin_source &&
+				      execution->stdin_source.tag != BV_STDIN_EMPTY;
 	if (execution->has_terminal && execution->has_stdin_source)
 		return bv__refuse(gate, (&(struct bv_path){&top, "stdin_source", 0}),
 				  "drop one of the two",
@@ -306,8 +305,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 	if (code != BV_OK)
 		return code;
 
-	execution->has_runtime =
-		execution->has_runtime && execution->runtime != BV_RUNTIME_LIBRARIES;
+	execution->has_runtime = execution->has_runtime &&
+				 execution->runtime != BV_RUNTIME_LIBRARIES;
 	/* Without any namespace there is no network namespace either. */
 	if ((execution->without & NAMESPACES) != 0)
 		execution->without &= ~(uint32_t)NETNS;

@@ -148,10 +148,10 @@ bool bv_sort(struct bv_arena *scratch, struct bv_any_list list, size_t element_b
 			size_t left = start, right = middle;
 
 			for (size_t at = start; at < end; at++) {
-				const bool take_left =
-					left < middle &&
-					(right == end || order(context, from + left * element_bytes,
-							       from + right * element_bytes) <= 0);
+				const bool take_left = left < middle &&
+						       (right == end ||
+							order(context, from + left * element_bytes,
+							      from + right * element_bytes) <= 0);
 
 				__builtin_memcpy(to + at * element_bytes,
 						 from + (take_left ? left++ : right++) *
@@ -264,8 +264,7 @@ static bool copy_content(struct bv_arena *arena, const struct bv_row *row, const
 	case BV_SHAPE_ENUMS:
 		return copy_list(arena, row, from, to);
 	case BV_SHAPE_TEXTS:
-		return copy_texts(arena, (const struct bv_text_map *)from,
-				  (struct bv_text_map *)to);
+		return copy_texts(arena, (const struct bv_text_map *)from, (struct bv_text_map *)to);
 	}
 	bv_assert(false);
 	return false;
@@ -342,8 +341,7 @@ static enum bv_code check_texts(const struct check *check, const struct bv_text_
 		if (code != BV_OK)
 			return code;
 		if (i != 0 && bv_str_compare(map->items[i - 1].key, map->items[i].key) >= 0)
-			return check_fails(check, &step,
-					   "this key is out of order, or there twice");
+			return check_fails(check, &step, "this key is out of order, or there twice");
 	}
 	return BV_OK;
 }

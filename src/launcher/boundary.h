@@ -113,7 +113,7 @@ struct boundary_message {
 	uint32_t step;
 	int32_t sys_errno;
 	uint32_t index;
-	int32_t status;    /* MAIN_EXIT */
+	int32_t status; /* MAIN_EXIT */
 	uint32_t reserved;
 	struct boundary_usage usage; /* TREE_GONE */
 };

@@ -50,8 +50,10 @@ int child_send(const struct child_plan *plan, const struct boundary_message *mes
 
 _Noreturn void child_fail(const struct child_plan *plan, enum bv_step step, uint32_t index)
 {
-	const struct boundary_message fault = {
-		.type = BOUNDARY_FAULT, .step = step, .sys_errno = errno, .index = index};
+	const struct boundary_message fault = {.type = BOUNDARY_FAULT,
+					       .step = step,
+					       .sys_errno = errno,
+					       .index = index};
 
 	/* If the launcher is gone there is no one to tell, and this process is about to be killed. */
 	(void)child_send(plan, &fault, -1);
@@ -232,7 +234,8 @@ static int child_seccomp(const struct child_plan *plan)
 	const struct boundary_message listening = {.type = BOUNDARY_LISTENER};
 	/* Once the launcher looks at a call, only death interrupts it, or a signal would make it count
 	 * twice.  Linux 5.19; before, nothing but the count differs. */
-	int listener = bv_sys_seccomp_filter(plan->filter_flags | BV_SECCOMP_FLAG_WAIT_KILLABLE_RECV, &plan->filter);
+	int listener = bv_sys_seccomp_filter(plan->filter_flags | BV_SECCOMP_FLAG_WAIT_KILLABLE_RECV,
+					     &plan->filter);
 
 	if (listener < 0 && errno == EINVAL)
 		listener = bv_sys_seccomp_filter(plan->filter_flags, &plan->filter);

@@ -33,7 +33,8 @@ static void child_close_for_init(const struct child_plan *plan)
 	const int keep[1] = {plan->channel_fd};
 
 	/* The standard streams too: a pipe held here would look like output still to come. */
-	if (close(0) != 0 || close(1) != 0 || close(2) != 0 || child_close_others(plan, keep, 1) != 0)
+	if (close(0) != 0 || close(1) != 0 || close(2) != 0 ||
+	    child_close_others(plan, keep, 1) != 0)
 		child_fail(plan, BV_STEP_FDS, 0);
 }
 
@@ -88,7 +89,8 @@ _Noreturn void child_init(const struct child_plan *plan)
 	pid_t workload;
 	int pidfd = -1;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "bvisor-init", 0, 0, 0) != 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_NAME, "bvisor-init", 0, 0, 0) != 0)
 		child_fail(plan, BV_STEP_CLONE, 0);
 	/* The launcher may have died before the line above; then the channel says so. */
 	if (child_await_release(plan) != 0)
@@ -101,7 +103,8 @@ _Noreturn void child_init(const struct child_plan *plan)
 		child_fail(plan, BV_STEP_SESSION, 1);
 	if (plan->root)
 		child_build_root(plan);
-	if (plan->hostname[0] != '\0' && sethostname(plan->hostname, __builtin_strlen(plan->hostname)) != 0)
+	if (plan->hostname[0] != '\0' &&
+	    sethostname(plan->hostname, __builtin_strlen(plan->hostname)) != 0)
 		child_fail(plan, BV_STEP_HOSTNAME, 0);
 
 	workload = bv_sys_fork(0, -1, &pidfd);

@@ -42,8 +42,9 @@ int child_open_tree(const struct child_mount *mount, int idmap_fd)
 		errno = ESTALE;
 		goto close_source;
 	}
-	tree = bv_sys_open_tree(source, "", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC | BV_AT_EMPTY_PATH |
-						    BV_AT_RECURSIVE);
+	tree = bv_sys_open_tree(source, "",
+				BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC | BV_AT_EMPTY_PATH |
+					BV_AT_RECURSIVE);
 	if (tree < 0)
 		goto close_source;
 	if (idmap_fd >= 0) {
@@ -85,7 +86,8 @@ static int child_make_parents(int root, const char *path)
 		if (prefix[i] != '/')
 			continue;
 		prefix[i] = '\0';
-		if (mkdirat(root, prefix, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+		if (mkdirat(root, prefix, 0755) != 0 && errno != EEXIST && errno != EROFS &&
+		    errno != EACCES)
 			return -1;
 		prefix[i] = '/';
 	}
@@ -121,7 +123,8 @@ static int child_attach(int root, int tree, const char *path, bool directory)
 
 	if (target < 0)
 		return -1;
-	result = bv_sys_move_mount(tree, "", target, "", BV_MOVE_MOUNT_F_EMPTY_PATH | BV_MOVE_MOUNT_T_EMPTY_PATH);
+	result = bv_sys_move_mount(tree, "", target, "",
+				   BV_MOVE_MOUNT_F_EMPTY_PATH | BV_MOVE_MOUNT_T_EMPTY_PATH);
 	close(target);
 	return result;
 }
@@ -137,7 +140,8 @@ static int child_new_fs(const char *type, const char *mode, const char *size, co
 		return -1;
 	if ((mode == NULL || bv_sys_fsconfig(fs, BV_FSCONFIG_SET_STRING, "mode", mode) == 0) &&
 	    (size == NULL || bv_sys_fsconfig(fs, BV_FSCONFIG_SET_STRING, "size", size) == 0) &&
-	    (inodes == NULL || bv_sys_fsconfig(fs, BV_FSCONFIG_SET_STRING, "nr_inodes", inodes) == 0) &&
+	    (inodes == NULL ||
+	     bv_sys_fsconfig(fs, BV_FSCONFIG_SET_STRING, "nr_inodes", inodes) == 0) &&
 	    bv_sys_fsconfig(fs, BV_FSCONFIG_CMD_CREATE, NULL, NULL) == 0)
 		mounted = bv_sys_fsmount(fs, BV_FSMOUNT_CLOEXEC, attributes);
 	close(fs);
@@ -245,7 +249,8 @@ static bool child_can_move(const struct child_plan *plan, size_t index, size_t l
 	for (size_t i = 0; i < plan->mount_count; i++) {
 		const size_t outer = strlen(plan->mounts[i].dest);
 
-		if (outer > length || memcmp(plan->mounts[i].dest, path, outer) != 0 || path[outer] != '/')
+		if (outer > length || memcmp(plan->mounts[i].dest, path, outer) != 0 ||
+		    path[outer] != '/')
 			continue;
 		if (outer == length)
 			return false;
@@ -254,7 +259,8 @@ static bool child_can_move(const struct child_plan *plan, size_t index, size_t l
 	for (size_t i = 0; writable && i < index; i++) {
 		const char *earlier = plan->masked[i];
 
-		if (strlen(earlier) > length && memcmp(earlier, path, length) == 0 && earlier[length] == '/')
+		if (strlen(earlier) > length && memcmp(earlier, path, length) == 0 &&
+		    earlier[length] == '/')
 			return false;
 	}
 	return writable;
@@ -277,10 +283,13 @@ static void child_pin_parents(const struct child_plan *plan, int root, size_t in
 		memcpy(prefix, path, i);
 		prefix[i] = '\0';
 		place = child_make_target(root, prefix, true);
-		tree = place < 0 ? -1 : bv_sys_open_tree(place, "", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC |
-								    BV_AT_EMPTY_PATH | BV_AT_RECURSIVE);
-		if (tree < 0 || bv_sys_move_mount(tree, "", place, "", BV_MOVE_MOUNT_F_EMPTY_PATH |
-								       BV_MOVE_MOUNT_T_EMPTY_PATH) != 0)
+		tree = place < 0 ? -1
+				 : bv_sys_open_tree(place, "",
+						    BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC |
+							    BV_AT_EMPTY_PATH | BV_AT_RECURSIVE);
+		if (tree < 0 ||
+		    bv_sys_move_mount(tree, "", place, "",
+				      BV_MOVE_MOUNT_F_EMPTY_PATH | BV_MOVE_MOUNT_T_EMPTY_PATH) != 0)
 			child_fail(plan, BV_STEP_MOUNT_BIND, (uint32_t)(plan->mount_count + index));
 		close(tree);
 		close(place);
@@ -308,8 +317,8 @@ static void child_enter(const struct child_plan *plan, int root)
 {
 	const struct bv_mount_attr read_only = {.attr_set = BV_MOUNT_ATTR_RDONLY};
 
-	if (bv_sys_mount_setattr(root, "", BV_AT_EMPTY_PATH, &read_only) != 0 || fchdir(root) != 0 ||
-	    bv_sys_pivot_root(".", ".") != 0)
+	if (bv_sys_mount_setattr(root, "", BV_AT_EMPTY_PATH, &read_only) != 0 ||
+	    fchdir(root) != 0 || bv_sys_pivot_root(".", ".") != 0)
 		child_fail(plan, BV_STEP_PIVOT, 0);
 	/* The old root now lies on top of the new one; taking it away leaves no way back. */
 	if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)

@@ -223,8 +223,10 @@ static int boot_lines(struct bv_launcher *launcher)
 int main(int argc, char **argv)
 {
 	static const char no_channel[] = "bvisor-linux-launcher: no usable control channel fd\n";
-	struct bv_launcher launcher = {
-		.control_fd = -1, .plan_fd = -1, .error_fd = -1, .error_read_fd = -1};
+	struct bv_launcher launcher = {.control_fd = -1,
+				       .plan_fd = -1,
+				       .error_fd = -1,
+				       .error_read_fd = -1};
 
 	if (argc == 2 && strcmp(argv[1], "--probe") == 0)
 		return bv_launcher_probe();

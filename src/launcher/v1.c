@@ -25,8 +25,8 @@ enum {
 
 static int make_arena(struct bv_v1_launch *launch)
 {
-	const size_t size =
-		ARENA_FLOOR_BYTES + launch->launcher->frame.len * ARENA_BYTES_PER_FRAME_BYTE;
+	const size_t size = ARENA_FLOOR_BYTES +
+			    launch->launcher->frame.len * ARENA_BYTES_PER_FRAME_BYTE;
 	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 

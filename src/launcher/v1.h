@@ -48,8 +48,8 @@ int bv__v1_fault_tasks(struct bv_v1_transcript *transcript, int tasks);
 /* ---- one launch ------------------------------------------------------------------------------------ */
 
 enum {
-	BV_V1_SLOTS_MAX = 1024,	      /* the usual soft limit of descriptors */
-	BV_V1_FILTER_MAX = 64,	      /* instructions; the longest filter has half of that */
+	BV_V1_SLOTS_MAX = 1024,       /* the usual soft limit of descriptors */
+	BV_V1_FILTER_MAX = 64,        /* instructions; the longest filter has half of that */
 	BV_V1_LANDLOCK_ABI_FLOOR = 3, /* below it truncate(2) cannot be denied */
 };
 
@@ -126,8 +126,8 @@ int bv__v1_kill(struct bv_v1_launch *launch);
 
 enum bv_v1_message_kind {
 	BV_V1_RESOLVED = 1, /* step: the enum bv_launcher_state of a phase that is now in force */
-	BV_V1_FAILED,	    /* step: enum bv_step; sys_errno */
-	BV_V1_EXEC,	    /* the next thing is execveat: end of file means it worked */
+	BV_V1_FAILED,       /* step: enum bv_step; sys_errno */
+	BV_V1_EXEC,         /* the next thing is execveat: end of file means it worked */
 };
 
 /* One write, shorter than PIPE_BUF: arrives whole or not at all. */

@@ -19,7 +19,7 @@ enum {
 	CAPABILITY_COUNT = 64,
 	SIGNAL_KILL = 9,
 	SECUREBITS_LOCKED = 0x2f, /* NOROOT, NO_SETUID_FIXUP, no KEEP_CAPS: each with its lock */
-	AMBIENT = 47,		  /* PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL */
+	AMBIENT = 47,             /* PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL */
 	AMBIENT_CLEAR_ALL = 4,
 };
 
@@ -155,8 +155,7 @@ static int child_v1_fds(const struct bv_v1_child_plan *plan)
 		child_v1_keep(kept, count++, plan->ruleset_fd);
 	if (plan->close_list != NULL) {
 		for (size_t i = 0; i < plan->close_count; i++)
-			(void)close(
-				plan->close_list[i]); /* Linux has closed it, whatever it says */
+			(void)close(plan->close_list[i]); /* Linux has closed it, whatever it says */
 	} else if (child_v1_close_gaps(kept, count) != 0) {
 		return -1;
 	}

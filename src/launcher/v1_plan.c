@@ -32,9 +32,9 @@ int bv__v1_decode(struct bv_v1_launch *launch, struct bv_launch_body *body)
 			"the plan is not a memory file with all four seals; add F_SEAL_SEAL, "
 			"SHRINK, GROW and WRITE before it is handed over");
 	if (frame.len > BV_LAUNCHER_FRAME_MAX)
-		return bv__v1_refuse_number(
-			transcript, BV_REFUSAL_PLAN_INVALID,
-			"the plan is longer than this many bytes: ", BV_LAUNCHER_FRAME_MAX);
+		return bv__v1_refuse_number(transcript, BV_REFUSAL_PLAN_INVALID,
+					    "the plan is longer than this many bytes: ",
+					    BV_LAUNCHER_FRAME_MAX);
 	reject = bv_frame_open(frame.data, frame.len, &opened);
 	if (reject == BV_FRAME_OK && opened.version != 1)
 		reject = BV_FRAME_UNSUPPORTED_VERSION;
@@ -58,10 +58,9 @@ int bv__v1_check_identity(struct bv_v1_launch *launch)
 
 	bv_canon_hash(&bv_lowering_type, &launch->body->lowering, &lowering);
 	if (!bv_digest_equal(&lowering, &launch->body->h_l))
-		return bv__v1_refuse(
-			launch->transcript, BV_REFUSAL_IDENTITY_MISMATCH,
-			"h_l is not the digest of the lowering; the host must hash what "
-			"it sends");
+		return bv__v1_refuse(launch->transcript, BV_REFUSAL_IDENTITY_MISMATCH,
+				     "h_l is not the digest of the lowering; the host must hash what "
+				     "it sends");
 	return 0;
 }
 
@@ -92,11 +91,10 @@ static int check_duplicates(struct bv_v1_launch *launch)
 		const uint32_t bit = 1U << table->items[i].role;
 
 		if (is_singleton(table->items[i].role) && (roles & bit) != 0)
-			return bv__v1_refuse_number(
-				launch->transcript, BV_REFUSAL_PLAN_INVALID,
-				"the descriptor table gives a role for one slot "
-				"again, to slot ",
-				table->items[i].slot_index);
+			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
+						    "the descriptor table gives a role for one slot "
+						    "again, to slot ",
+						    table->items[i].slot_index);
 		roles |= bit;
 	}
 	return 0;
@@ -118,9 +116,10 @@ static int check_numbers(struct bv_v1_launch *launch)
 
 	for (size_t i = 0; i < table->count; i++) {
 		const struct bv_slot *slot = &table->items[i];
-		const uint32_t channels[] = {
-			(uint32_t)launcher->control_fd, (uint32_t)launcher->plan_fd,
-			(uint32_t)launcher->error_fd, (uint32_t)launcher->error_read_fd};
+		const uint32_t channels[] = {(uint32_t)launcher->control_fd,
+					     (uint32_t)launcher->plan_fd,
+					     (uint32_t)launcher->error_fd,
+					     (uint32_t)launcher->error_read_fd};
 
 		if (slot->slot_index < 3 && !is_own_stream(slot))
 			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
@@ -128,9 +127,10 @@ static int check_numbers(struct bv_v1_launch *launch)
 						    slot->slot_index);
 		for (size_t k = 0; k < sizeof(channels) / sizeof(channels[0]); k++) {
 			if (slot->slot_index == channels[k])
-				return bv__v1_refuse_number(
-					launch->transcript, BV_REFUSAL_PLAN_INVALID,
-					"a channel has the number of slot ", slot->slot_index);
+				return bv__v1_refuse_number(launch->transcript,
+							    BV_REFUSAL_PLAN_INVALID,
+							    "a channel has the number of slot ",
+							    slot->slot_index);
 		}
 		if (slot->slot_index == launch->body->target.exe_slot &&
 		    slot->role == BV_ROLE_TARGET_EXE)
@@ -154,11 +154,10 @@ static int check_target(struct bv_v1_launch *launch)
 		const struct bv_str name = target->envp.items[i].name;
 
 		if (name.len == 0 || memchr(name.data, '=', name.len) != NULL)
-			return bv__v1_refuse_number(
-				launch->transcript, BV_REFUSAL_PLAN_INVALID,
-				"a variable's name is empty or has a '=' in it, "
-				"in envp at index ",
-				(int64_t)i);
+			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
+						    "a variable's name is empty or has a '=' in it, "
+						    "in envp at index ",
+						    (int64_t)i);
 	}
 	return 0;
 }
@@ -196,11 +195,11 @@ static int check_schedule(struct bv_v1_launch *launch)
 
 	for (size_t i = 0; i < entries->count; i++) {
 		if (!classify(&entries->items[i], &launch->actions))
-			return bv__v1_refuse_number(
-				launch->transcript, BV_REFUSAL_MISSING_PRIMITIVE,
-				"this launcher has no such action in that phase: "
-				"lowering entry ",
-				(int64_t)i);
+			return bv__v1_refuse_number(launch->transcript,
+						    BV_REFUSAL_MISSING_PRIMITIVE,
+						    "this launcher has no such action in that phase: "
+						    "lowering entry ",
+						    (int64_t)i);
 	}
 	if (!launch->actions.exec)
 		return bv__v1_refuse(
@@ -221,10 +220,9 @@ int bv__v1_check_requests(struct bv_v1_launch *launch)
 	const struct bv_launch_target *target = &launch->body->target;
 
 	if (!launch->actions.scrub)
-		return bv__v1_refuse(
-			launch->transcript, BV_REFUSAL_PLAN_INVALID,
-			"the lowering closes nothing; it needs linux.ambient.scrub.v1 in "
-			"phase 3");
+		return bv__v1_refuse(launch->transcript, BV_REFUSAL_PLAN_INVALID,
+				     "the lowering closes nothing; it needs linux.ambient.scrub.v1 in "
+				     "phase 3");
 	if (target->has_network_namespace && !target->has_user_namespace) {
 		bv__v1_note(launch->transcript,
 			    "network_namespace=requested_without_userns fail_closed");
@@ -262,10 +260,10 @@ static bool has_nul(struct bv_str text)
 int bv__v1_make_vectors(struct bv_v1_launch *launch)
 {
 	const struct bv_launch_target *target = &launch->body->target;
-	const char **argv =
-		bv_arena_array(&launch->arena, target->argv.count + 1, sizeof(const char *));
-	const char **envp =
-		bv_arena_array(&launch->arena, target->envp.count + 1, sizeof(const char *));
+	const char **argv = bv_arena_array(&launch->arena, target->argv.count + 1,
+					   sizeof(const char *));
+	const char **envp = bv_arena_array(&launch->arena, target->envp.count + 1,
+					   sizeof(const char *));
 	static const char nul[] =
 		"an argument or a variable holds a NUL byte, which no program can be given";
 	static const char full[] = "no memory for arguments and environment";

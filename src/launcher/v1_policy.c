@@ -20,8 +20,8 @@
 
 /* ---- Landlock ------------------------------------------------------------------------------------- */
 
-static const uint64_t read_rights =
-	BV_LANDLOCK_EXECUTE | BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR;
+static const uint64_t read_rights = BV_LANDLOCK_EXECUTE | BV_LANDLOCK_READ_FILE |
+				    BV_LANDLOCK_READ_DIR;
 /* Nobody needs to make device nodes, and who could, could name any disk. */
 static const uint64_t never_granted = BV_LANDLOCK_MAKE_CHAR | BV_LANDLOCK_MAKE_BLOCK;
 
@@ -42,15 +42,14 @@ static size_t count_roots(const struct bv_slot_list *table)
 static int add_root(struct bv_v1_launch *launch, int ruleset_fd, const struct bv_slot *slot,
 		    uint64_t handled)
 {
-	const uint64_t rights =
-		slot->role == BV_ROLE_READ_ROOT ? read_rights : handled & ~never_granted;
+	const uint64_t rights = slot->role == BV_ROLE_READ_ROOT ? read_rights
+								: handled & ~never_granted;
 
 	if (bv_sys_landlock_add_path(ruleset_fd, (int)slot->slot_index, rights) != 0)
-		return bv__v1_refuse_number(
-			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-			"Landlock takes no such root, which must be a directory: "
-			"slot ",
-			slot->slot_index);
+		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+					    "Landlock takes no such root, which must be a directory: "
+					    "slot ",
+					    slot->slot_index);
 	return 0;
 }
 
@@ -76,12 +75,11 @@ int bv__v1_make_ruleset(struct bv_v1_launch *launch)
 					    "Linux 6.2); its ABI is ",
 					    abi);
 	if (count_roots(table) == 0)
-		return bv__v1_refuse(
-			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-			"Landlock without a root would deny even the executable; declare "
-			"ReadRoot or WriteRoot slots");
-	attr.handled_access_fs =
-		bv_landlock_known(abi).handled_access_fs & ((BV_LANDLOCK_IOCTL_DEV << 1) - 1);
+		return bv__v1_refuse(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+				     "Landlock without a root would deny even the executable; declare "
+				     "ReadRoot or WriteRoot slots");
+	attr.handled_access_fs = bv_landlock_known(abi).handled_access_fs &
+				 ((BV_LANDLOCK_IOCTL_DEV << 1) - 1);
 	fd = bv_sys_landlock_create_ruleset(&attr, abi);
 	if (fd < 0)
 		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,

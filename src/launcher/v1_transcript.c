@@ -74,8 +74,8 @@ static void line_send(struct bv_v1_transcript *transcript, struct line *line)
 
 	line->text[line->len++] = '\n';
 	while (sent < line->len) {
-		ssize_t got =
-			send(transcript->fd, line->text + sent, line->len - sent, MSG_NOSIGNAL);
+		ssize_t got = send(transcript->fd, line->text + sent, line->len - sent,
+				   MSG_NOSIGNAL);
 
 		if (got < 0 && errno == EINTR)
 			continue;

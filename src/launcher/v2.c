@@ -31,7 +31,8 @@ uint64_t launch_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-void launch_send(struct launch *launch, enum bv_record_type type, const void *payload, size_t size_bytes)
+void launch_send(struct launch *launch, enum bv_record_type type, const void *payload,
+		 size_t size_bytes)
 {
 	struct bv_record_header header = {
 		.type = type,
@@ -39,7 +40,8 @@ void launch_send(struct launch *launch, enum bv_record_type type, const void *pa
 		.sequence = launch->sequence++,
 		.monotonic_ns = launch_now_ns(),
 	};
-	struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)payload, size_bytes}};
+	struct iovec parts[2] = {{&header, sizeof(header)},
+				 {(void *)(uintptr_t)payload, size_bytes}};
 	struct msghdr packet = {.msg_iov = parts, .msg_iovlen = size_bytes ? 2 : 1};
 
 	while (sendmsg(launch->control_fd, &packet, MSG_NOSIGNAL) < 0 && errno == EINTR)
@@ -69,7 +71,8 @@ void launch_refuse(struct launch *launch, enum bv_launcher_refusal reason, const
 	struct bv_record_refusal record = {.reason = reason};
 	size_t length = strlen(detail);
 
-	memcpy(record.detail, detail, length < sizeof(record.detail) ? length : sizeof(record.detail) - 1);
+	memcpy(record.detail, detail,
+	       length < sizeof(record.detail) ? length : sizeof(record.detail) - 1);
 	launch_send(launch, BV_RECORD_REFUSAL, &record, sizeof(record));
 	launch_state(launch, BV_STATE_SETUP_REFUSED);
 }
@@ -95,7 +98,8 @@ static bool handles_are_open(const struct launch *launch, int plan_fd)
 	for (size_t i = 0; i < launch->work->exec.fds.count; i++) {
 		uint32_t fd = launch->work->exec.fds.items[i];
 
-		if (fstat((int)fd, &seen) != 0 || (int)fd == plan_fd || (int)fd == launch->control_fd)
+		if (fstat((int)fd, &seen) != 0 || (int)fd == plan_fd ||
+		    (int)fd == launch->control_fd)
 			return false;
 	}
 	return true;
@@ -134,25 +138,30 @@ static int verify(struct launch *launch, struct bv_launcher *launcher, struct bv
 	const char *wrong;
 
 	if (!launcher->sealed)
-		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH, "the plan is not a sealed memory file");
+		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH,
+			      "the plan is not a sealed memory file");
 	reject = bv_frame_open(launcher->frame.data, launcher->frame.len, &frame);
 	if (reject != BV_FRAME_OK)
 		return refuse(launch, BV_REFUSAL_PLAN_INVALID, bv_frame_reject_name(reject));
 	if (frame.version != 2)
-		return refuse(launch, BV_REFUSAL_PLAN_INVALID, "a packet channel speaks protocol 2 alone");
-	if (bv_canon_decode(launch->arena, &bv_launch_body2_type, frame.body, frame.body_bytes, body, &err) != BV_OK)
+		return refuse(launch, BV_REFUSAL_PLAN_INVALID,
+			      "a packet channel speaks protocol 2 alone");
+	if (bv_canon_decode(launch->arena, &bv_launch_body2_type, frame.body, frame.body_bytes,
+			    body, &err) != BV_OK)
 		return refuse(launch, BV_REFUSAL_PLAN_INVALID, err.message);
 	bv_launcher_forget_frame(launcher);
 	launch->work = &body->work;
 	if (!work_matches(body))
-		return refuse(launch, BV_REFUSAL_IDENTITY_MISMATCH, "h_l is not the digest of the work");
+		return refuse(launch, BV_REFUSAL_IDENTITY_MISMATCH,
+			      "h_l is not the digest of the work");
 	launch_state(launch, BV_STATE_IDENTITY_VERIFIED);
 	wrong = launch_check(&body->work);
 	if (wrong != NULL)
 		return refuse(launch, BV_REFUSAL_PLAN_INVALID, wrong);
 	launch_state(launch, BV_STATE_PLAN_VERIFIED);
 	if (!handles_are_open(launch, launcher->plan_fd))
-		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH, "a declared descriptor is not open");
+		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH,
+			      "a declared descriptor is not open");
 	/* It holds secret values, and nothing needs it any more. */
 	close(launcher->plan_fd);
 	launch_state(launch, BV_STATE_HANDLES_VERIFIED);
@@ -176,9 +185,11 @@ int bv_launcher_v2(struct bv_launcher *launcher)
 	int verdict;
 
 	launch_state(&launch, BV_STATE_LAUNCHER_STARTED);
-	room = mmap(NULL, LAUNCH_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	room = mmap(NULL, LAUNCH_ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	if (launcher->boot_errno != 0 || room == MAP_FAILED) {
-		launch_fault(&launch, launcher->boot_step, launcher->boot_errno ? launcher->boot_errno : errno, 0);
+		launch_fault(&launch, launcher->boot_step,
+			     launcher->boot_errno ? launcher->boot_errno : errno, 0);
 		return BV_LAUNCHER_EXIT_FAULTED;
 	}
 	bv_arena_init(&arena, room, LAUNCH_ARENA_BYTES);

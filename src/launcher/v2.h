@@ -15,7 +15,7 @@ enum {
 };
 
 struct launch {
-	int control_fd;   /* the host's end of the world */
+	int control_fd; /* the host's end of the world */
 	uint64_t sequence;
 	struct bv_arena *arena;
 	const struct bv_launch_work *work;
@@ -49,7 +49,8 @@ struct launch {
 /* ---- v2.c: talking to the host.  A host that is gone makes these do nothing; the watch sees it. -- */
 
 uint64_t launch_now_ns(void);
-void launch_send(struct launch *launch, enum bv_record_type type, const void *payload, size_t size_bytes);
+void launch_send(struct launch *launch, enum bv_record_type type, const void *payload,
+		 size_t size_bytes);
 void launch_state(struct launch *launch, enum bv_launcher_state state);
 /* A failed step before anything of the workload ran; ends in BV_STATE_SETUP_FAULTED. */
 void launch_fault(struct launch *launch, enum bv_step step, int sys_errno, uint32_t index);

@@ -18,7 +18,8 @@
 #include "linux/sys.h"
 
 /* The slot of this kind of call; the last one takes all that found no room. */
-static struct bv_record_denied *find_slot(struct launch *launch, uint32_t arch, uint32_t number, bool *ret_first)
+static struct bv_record_denied *find_slot(struct launch *launch, uint32_t arch, uint32_t number,
+					  bool *ret_first)
 {
 	size_t i;
 
@@ -54,7 +55,8 @@ static bool give_memory_file(struct launch *launch, const struct seccomp_notif *
 	struct add_fd give = {.id = call->id, .flags = ADD_FD_SEND};
 	int fd, result;
 
-	if (call->data.nr != SYS_memfd_create || call->data.arch != BV_NATIVE_ARCH || (flags & BV_MFD_EXEC))
+	if (call->data.nr != SYS_memfd_create || call->data.arch != BV_NATIVE_ARCH ||
+	    (flags & BV_MFD_EXEC))
 		return false;
 	fd = bv_sys_memfd_create("bvisor", flags | MEMORY_FILE_CLOEXEC | BV_MFD_NOEXEC_SEAL);
 	if (fd < 0)
@@ -99,6 +101,7 @@ void launch_send_denied_totals(struct launch *launch)
 {
 	for (size_t i = 0; i < launch->denied_count; i++) {
 		if (launch->denied[i].count > 1)
-			launch_send(launch, BV_RECORD_DENIED, &launch->denied[i], sizeof(launch->denied[i]));
+			launch_send(launch, BV_RECORD_DENIED, &launch->denied[i],
+				    sizeof(launch->denied[i]));
 	}
 }

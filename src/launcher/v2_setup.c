@@ -50,12 +50,13 @@ static const char *check_root(const struct bv_launch_root *root)
 	if (root->mounts.count > BV_LAUNCH_MOUNTS_MAX)
 		return "too many mounts";
 	for (size_t i = 0; i < root->mounts.count; i++) {
-		if (!is_absolute(root->mounts.items[i].source) || !is_absolute(root->mounts.items[i].dest) ||
-		    root->mounts.items[i].dest.len < 2)
+		if (!is_absolute(root->mounts.items[i].source) ||
+		    !is_absolute(root->mounts.items[i].dest) || root->mounts.items[i].dest.len < 2)
 			return "a mount whose paths are not absolute";
 	}
 	for (size_t i = 0; i < root->symlinks.count; i++) {
-		if (!is_absolute(root->symlinks.items[i].path) || has_nul(root->symlinks.items[i].target))
+		if (!is_absolute(root->symlinks.items[i].path) ||
+		    has_nul(root->symlinks.items[i].target))
 			return "a symbolic link whose path is not absolute";
 	}
 	for (size_t i = 0; i < root->masked.count; i++) {
@@ -97,13 +98,15 @@ const char *launch_check(const struct bv_launch_work *work)
 		wrong = check_root(&work->root);
 	if (wrong == NULL)
 		wrong = check_exec(&work->exec);
-	for (size_t i = 0; wrong == NULL && work->has_landlock && i < work->landlock.rules.count; i++) {
+	for (size_t i = 0; wrong == NULL && work->has_landlock && i < work->landlock.rules.count;
+	     i++) {
 		if (!is_absolute(work->landlock.rules.items[i].path))
 			wrong = "a Landlock rule whose path is not absolute";
 	}
 	if (wrong == NULL && work->has_drop_to_uid != work->has_drop_to_gid)
 		wrong = "a user to become without a group, or the other way round";
-	if (wrong == NULL && work->has_drop_to_uid && (work->drop_to_uid == 0 || work->drop_to_gid == 0))
+	if (wrong == NULL && work->has_drop_to_uid &&
+	    (work->drop_to_uid == 0 || work->drop_to_gid == 0))
 		wrong = "the workload would be user or group 0 of the host";
 	if (wrong == NULL && !work->has_namespaces && !work->has_drop_to_uid && geteuid() == 0)
 		wrong = "the workload would stay user 0 of the host";
@@ -145,7 +148,8 @@ static uint64_t mount_attributes(const struct bv_launch_mount *mount)
 static int prepare_mounts(struct launch *launch, uint32_t *ret_index)
 {
 	const struct bv_launch_root *root = &launch->work->root;
-	struct child_mount *mounts = bv_arena_array(launch->arena, root->mounts.count, sizeof(*mounts));
+	struct child_mount *mounts = bv_arena_array(launch->arena, root->mounts.count,
+						    sizeof(*mounts));
 	bool here = geteuid() == 0;
 
 	if (mounts == NULL && root->mounts.count > 0) {
@@ -185,7 +189,8 @@ static int prepare_mounts(struct launch *launch, uint32_t *ret_index)
 static uint64_t right_to_list(const struct bv_launch_root *root)
 {
 	for (size_t i = 0; i < root->mounts.count; i++) {
-		if (root->mounts.items[i].directory && !(root->mounts.items[i].access & BV_LANDLOCK_READ_DIR))
+		if (root->mounts.items[i].directory &&
+		    !(root->mounts.items[i].access & BV_LANDLOCK_READ_DIR))
 			return 0;
 	}
 	return BV_LANDLOCK_READ_DIR;
@@ -195,7 +200,8 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 {
 	const struct bv_launch_root *root = &launch->work->root;
 	struct child_plan *plan = &launch->plan;
-	struct child_link *links = bv_arena_array(launch->arena, root->symlinks.count + 1, sizeof(*links));
+	struct child_link *links = bv_arena_array(launch->arena, root->symlinks.count + 1,
+						  sizeof(*links));
 	const char **masked = bv_arena_array(launch->arena, root->masked.count + 1, sizeof(*masked));
 
 	if (links == NULL || masked == NULL)
@@ -212,8 +218,11 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	plan->masked_count = root->masked.count;
 	/* 0 would be no bound; then nothing may be written there, but mount points need a little. */
 	plan->tmp_size = bv_arena_format(launch->arena, "%llu",
-					 root->tmp_bytes != 0 ? (unsigned long long)root->tmp_bytes : 65536ULL).data;
-	plan->tmp_inodes = bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_inodes).data;
+					 root->tmp_bytes != 0 ? (unsigned long long)root->tmp_bytes
+							      : 65536ULL)
+				 .data;
+	plan->tmp_inodes =
+		bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_inodes).data;
 	plan->root_access = right_to_list(root) & launch->work->landlock.handled_fs;
 	plan->root = true;
 	return prepare_mounts(launch, ret_index);
@@ -257,12 +266,12 @@ static int prepare_landlock(struct launch *launch, uint32_t *ret_index)
 	const struct bv_landlock_ruleset_attr attr = {landlock->handled_fs, landlock->handled_net,
 						      landlock->scoped};
 	const uint64_t tmp = BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR | BV_LANDLOCK_WRITE_FILE |
-			     BV_LANDLOCK_REMOVE_DIR | BV_LANDLOCK_REMOVE_FILE | BV_LANDLOCK_MAKE_DIR |
-			     BV_LANDLOCK_MAKE_REG | BV_LANDLOCK_MAKE_SOCK | BV_LANDLOCK_MAKE_FIFO |
-			     BV_LANDLOCK_MAKE_SYM | BV_LANDLOCK_REFER | BV_LANDLOCK_TRUNCATE |
-			     BV_LANDLOCK_RESOLVE_UNIX;
-	const uint64_t proc = BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR | BV_LANDLOCK_WRITE_FILE |
-			      BV_LANDLOCK_TRUNCATE;
+			     BV_LANDLOCK_REMOVE_DIR | BV_LANDLOCK_REMOVE_FILE |
+			     BV_LANDLOCK_MAKE_DIR | BV_LANDLOCK_MAKE_REG | BV_LANDLOCK_MAKE_SOCK |
+			     BV_LANDLOCK_MAKE_FIFO | BV_LANDLOCK_MAKE_SYM | BV_LANDLOCK_REFER |
+			     BV_LANDLOCK_TRUNCATE | BV_LANDLOCK_RESOLVE_UNIX;
+	const uint64_t proc = BV_LANDLOCK_READ_FILE | BV_LANDLOCK_READ_DIR |
+			      BV_LANDLOCK_WRITE_FILE | BV_LANDLOCK_TRUNCATE;
 
 	launch->plan.ruleset_fd = -1;
 	if (!launch->work->has_landlock)
@@ -270,19 +279,21 @@ static int prepare_landlock(struct launch *launch, uint32_t *ret_index)
 	launch->plan.ruleset_fd = bv_sys_landlock_create_ruleset(&attr, bv_sys_landlock_abi());
 	if (launch->plan.ruleset_fd < 0)
 		return -1;
-	launch->plan.tmp_access = launch->work->root.tmp_bytes != 0 ? tmp & landlock->handled_fs : 0;
+	launch->plan.tmp_access = launch->work->root.tmp_bytes != 0 ? tmp & landlock->handled_fs
+								    : 0;
 	launch->plan.proc_access = proc & landlock->handled_fs;
 	return add_host_rules(launch, landlock, ret_index);
 }
 
 static int prepare_filter(struct launch *launch)
 {
-	struct sock_filter *instructions =
-		bv_arena_array(launch->arena, BV_LAUNCH_FILTER_MAX, sizeof(*instructions));
+	struct sock_filter *instructions = bv_arena_array(launch->arena, BV_LAUNCH_FILTER_MAX,
+							  sizeof(*instructions));
 	size_t count = 0;
 
 	if (instructions == NULL ||
-	    bv_seccomp_compile(&launch->work->seccomp, instructions, BV_LAUNCH_FILTER_MAX, &count, NULL) != BV_OK) {
+	    bv_seccomp_compile(&launch->work->seccomp, instructions, BV_LAUNCH_FILTER_MAX, &count,
+			       NULL) != BV_OK) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -330,7 +341,8 @@ static int prepare_exe(struct launch *launch)
 		return -1;
 	}
 	look = open(plan->exe_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (look >= 0 && read(look, magic, sizeof(magic)) == sizeof(magic) && memcmp(magic, "#!", 2) == 0) {
+	if (look >= 0 && read(look, magic, sizeof(magic)) == sizeof(magic) &&
+	    memcmp(magic, "#!", 2) == 0) {
 		close(plan->exe_fd);
 		plan->exe_fd = -1;
 	}

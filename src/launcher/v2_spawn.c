@@ -40,10 +40,12 @@ static int map_ids(pid_t pid, const struct bv_launch_namespaces *ns)
 	/* An ordinary user may map its own group only after giving up setgroups(2). */
 	if (geteuid() != 0 && write_proc(pid, "setgroups", "deny") != 0)
 		return -1;
-	(void)snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)ns->gid_inside, (unsigned)ns->gid_outside);
+	(void)snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)ns->gid_inside,
+		       (unsigned)ns->gid_outside);
 	if (write_proc(pid, "gid_map", map) != 0)
 		return -1;
-	(void)snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)ns->uid_inside, (unsigned)ns->uid_outside);
+	(void)snprintf(map, sizeof(map), "%u %u 1\n", (unsigned)ns->uid_inside,
+		       (unsigned)ns->uid_outside);
 	return write_proc(pid, "uid_map", map);
 }
 
@@ -74,7 +76,8 @@ int launch_make_idmap(const struct bv_launch_namespaces *namespaces)
 	static char stack[4096] __attribute__((aligned(16)));
 	char map[128], path[64];
 	int pidfd = -1, fd = -1, saved;
-	pid_t pid = bv_sys_spawn_beside(BV_CLONE_NEWUSER, hold_namespace, NULL, stack, sizeof(stack), &pidfd);
+	pid_t pid = bv_sys_spawn_beside(BV_CLONE_NEWUSER, hold_namespace, NULL, stack,
+					sizeof(stack), &pidfd);
 
 	if (pid < 0)
 		return -1;

@@ -21,7 +21,15 @@
 
 #include "linux/sys.h"
 
-enum { WATCH_CONTROL, WATCH_HOST, WATCH_CHANNEL, WATCH_EXEC, WATCH_LISTENER, WATCH_FIRST, WATCH_COUNT };
+enum {
+	WATCH_CONTROL,
+	WATCH_HOST,
+	WATCH_CHANNEL,
+	WATCH_EXEC,
+	WATCH_LISTENER,
+	WATCH_FIRST,
+	WATCH_COUNT
+};
 enum { HUNTING_ROUNDS = 8, REAPED_A_ROUND = 64 };
 
 void launch_kill(struct launch *launch)
@@ -41,7 +49,9 @@ static ssize_t receive(int fd, void *data, size_t size_bytes, int *ret_fd)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr packet = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = &control,
 				.msg_controllen = sizeof(control.space)};
 	ssize_t got = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&packet) : NULL;
@@ -75,10 +85,13 @@ static pid_t pid_of(int pidfd)
 
 static void tell_installed(struct launch *launch)
 {
-	struct bv_record_installed record = {.init_pid = launch->plan.namespaces ? launch->first_pid : 0};
+	struct bv_record_installed record = {.init_pid = launch->plan.namespaces ? launch->first_pid
+										 : 0};
 
-	record.workload_pid = launch->plan.namespaces ? pid_of(launch->workload_pidfd) : launch->first_pid;
-	for (int state = BV_STATE_IDENTITY_PHASE_RESOLVED; state <= BV_STATE_CONFINEMENT_PHASE_RESOLVED; state++)
+	record.workload_pid = launch->plan.namespaces ? pid_of(launch->workload_pidfd)
+						      : launch->first_pid;
+	for (int state = BV_STATE_IDENTITY_PHASE_RESOLVED;
+	     state <= BV_STATE_CONFINEMENT_PHASE_RESOLVED; state++)
 		launch_state(launch, (enum bv_launcher_state)state);
 	launch_send(launch, BV_RECORD_INSTALLED, &record, sizeof(record));
 }
@@ -88,7 +101,8 @@ static void on_channel(struct launch *launch)
 	struct boundary_message message;
 	int fd;
 
-	if (receive(launch->channel_fd, &message, sizeof(message), &fd) != (ssize_t)sizeof(message)) {
+	if (receive(launch->channel_fd, &message, sizeof(message), &fd) !=
+	    (ssize_t)sizeof(message)) {
 		if (fd >= 0)
 			close(fd);
 		close(launch->channel_fd);
@@ -239,7 +253,8 @@ static void kill_orphans(const struct launch *launch)
 		}
 		if (bv_sys_wait4(-1, NULL, __WALL, NULL) < 0)
 			return;
-		for (int i = 0; i < REAPED_A_ROUND && bv_sys_wait4(-1, NULL, __WALL | WNOHANG, NULL) > 0; i++)
+		for (int i = 0;
+		     i < REAPED_A_ROUND && bv_sys_wait4(-1, NULL, __WALL | WNOHANG, NULL) > 0; i++)
 			;
 		if (++rounds == HUNTING_ROUNDS)
 			kill_user(launch);

@@ -411,7 +411,8 @@ static void deny_own_memory(struct bv_lowering_state *state)
 	char path[PATH_MAX];
 
 	if (bv__probe_directory(path) &&
-	    bv__resolve(state->arena, bv_arena_copy(state->arena, bv_str_from(path)), NULL, &seen) == 0)
+	    bv__resolve(state->arena, bv_arena_copy(state->arena, bv_str_from(path)), NULL,
+			&seen) == 0)
 		state->denied[state->denied_count++] = seen.path;
 }
 
@@ -419,7 +420,8 @@ static void deny_own_memory(struct bv_lowering_state *state)
 static enum bv_code resolve_denied(struct bv_lowering_state *state)
 {
 	static const struct bv_str_list none = {NULL, 0};
-	const struct bv_str_list *denied = state->execution->has_deny ? &state->execution->deny : &none;
+	const struct bv_str_list *denied = state->execution->has_deny ? &state->execution->deny
+								      : &none;
 
 	if (denied->count == 0 && !state->out->layers.namespaces)
 		return BV_OK;

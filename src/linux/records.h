@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+/* clang-format off */
 enum bv_record_type {
 	BV_RECORD_STATE = 1,     /* struct bv_record_state */
 	BV_RECORD_REFUSAL = 2,   /* struct bv_record_refusal; then the launcher ends */
@@ -22,6 +23,7 @@ enum bv_record_type {
 	BV_RECORD_DENIED = 6,    /* struct bv_record_denied: a kind of system call was denied, first time or total */
 	BV_RECORD_EXIT = 7,      /* struct bv_record_exit: the main process ended and nothing of the tree is left */
 };
+/* clang-format on */
 
 struct bv_record_header {
 	uint32_t type;
@@ -68,6 +70,7 @@ struct bv_record_refusal {
 	char detail[240]; /* NUL-terminated */
 };
 
+/* clang-format off */
 /*
  * Steps of the setup, in order (spec/linux.md 7.2).  Name, text for people.  Append only: reports
  * name them.
@@ -109,6 +112,7 @@ enum bv_step {
 #undef BV_STEP_ROW
 	BV_STEP_COUNT
 };
+/* clang-format on */
 
 struct bv_record_fault {
 	uint32_t step; /* enum bv_step */
@@ -130,8 +134,8 @@ struct bv_record_denied {
 };
 
 struct bv_record_exit {
-	int32_t status; /* as wait4(2) gives it, of the main process */
-	uint32_t killed; /* 1 if the launcher killed it (command, or host gone) */
+	int32_t status;   /* as wait4(2) gives it, of the main process */
+	uint32_t killed;  /* 1 if the launcher killed it (command, or host gone) */
 	uint64_t wall_ns; /* exec to end */
 	/* Of the whole tree, as far as it was reaped. */
 	uint64_t user_us, system_us, max_rss_kib, minor_faults, major_faults;

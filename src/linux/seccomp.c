@@ -43,15 +43,15 @@ enum {
 	NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 			 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
 	/* Only harmless flags are listed, so that what later kernels add is refused. */
-	UNSHARE_HARMLESS =
-		CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
+	UNSHARE_HARMLESS = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND |
+			   CLONE_VM,
 
 	FILTER_NEW_LISTENER = 8, /* SECCOMP_FILTER_FLAG_NEW_LISTENER, there an unsigned long */
-	FLAG_NOEXEC_SEAL = 8, /* MFD_NOEXEC_SEAL, Linux 6.3 */
+	FLAG_NOEXEC_SEAL = 8,    /* MFD_NOEXEC_SEAL, Linux 6.3 */
 	SET_ID = S_ISUID | S_ISGID,
 	/* Without these flags open looks at no mode, and what lies there is left over from others. */
 	MAKES_FILE = O_CREAT | (O_TMPFILE & ~O_DIRECTORY),
-	SOCKET_TYPE = 0xf,	 /* SOCK_TYPE_MASK: the rest are SOCK_CLOEXEC and SOCK_NONBLOCK */
+	SOCKET_TYPE = 0xf, /* SOCK_TYPE_MASK: the rest are SOCK_CLOEXEC and SOCK_NONBLOCK */
 	PROTOCOL_TCP = 6,
 	PROTOCOL_UDP = 17,
 	IOPRIO_USER = 3,
@@ -139,7 +139,8 @@ const struct bv_seccomp_check bv__seccomp_checks[BV_CHECK_COUNT] = {
 				  }},
 	[BV_CHECK_memfd_create] = {1,
 				   {
-					   LOOK(1, FLAG_NOEXEC_SEAL, TO(ALLOW), {0, TO(BASELINE_EACCES)}),
+					   LOOK(1, FLAG_NOEXEC_SEAL, TO(ALLOW),
+						{0, TO(BASELINE_EACCES)}),
 				   }},
 	[BV_CHECK_prctl] = {1,
 			    {
@@ -226,8 +227,7 @@ static const struct rule_row rows[] = {
 #undef BV_CHECK_FOR
 };
 
-bool bv__seccomp_applies(const struct bv_launch_seccomp *launch,
-			 enum bv_seccomp_condition condition)
+bool bv__seccomp_applies(const struct bv_launch_seccomp *launch, enum bv_seccomp_condition condition)
 {
 	switch (condition) {
 	case BV_WHEN_ALWAYS:
@@ -305,16 +305,15 @@ static uint8_t find_rule(enum bv_syscall_table table, const struct bv_launch_sec
 	return BV_OUTCOME_UNKNOWN_ENOSYS;
 }
 
-static uint8_t judge_arguments(const struct bv_seccomp_check *check,
-			       const struct seccomp_data *data)
+static uint8_t judge_arguments(const struct bv_seccomp_check *check, const struct seccomp_data *data)
 {
 	uint8_t go = BV_RULE_INDIRECT;
 
 	while (go & BV_RULE_INDIRECT) {
 		const struct bv_seccomp_step *step = &check->steps[go & ~BV_RULE_INDIRECT];
 		const uint64_t argument = data->args[step->argument];
-		const uint32_t value =
-			(uint32_t)(step->high ? argument >> 32 : argument) & step->mask;
+		const uint32_t value = (uint32_t)(step->high ? argument >> 32 : argument) &
+				       step->mask;
 
 		bv_assert((go & ~BV_RULE_INDIRECT) < check->step_count);
 		go = step->otherwise;

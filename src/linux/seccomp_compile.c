@@ -117,8 +117,8 @@ static size_t emit_check(struct emitter *e, const struct bv_seccomp_check *check
 					 find_target(e, step_at, step->cases[j].go), at);
 		if (step->mask != UINT32_MAX)
 			emit(e, BPF_ALU | BPF_AND | BPF_K, 0, 0, step->mask);
-		step_at[i] =
-			emit_load(e, offsetof(struct seccomp_data, args) + half * sizeof(uint32_t));
+		step_at[i] = emit_load(e, offsetof(struct seccomp_data, args) +
+						  half * sizeof(uint32_t));
 	}
 	return step_at[0];
 }
@@ -165,8 +165,10 @@ enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_secco
 				     struct bv_error *err)
 {
 	const size_t room = capacity < BV_SECCOMP_PROGRAM_MAX ? capacity : BV_SECCOMP_PROGRAM_MAX;
-	struct emitter e = {
-		.notify = launch->notify, .insns = insns, .capacity = room, .start = room};
+	struct emitter e = {.notify = launch->notify,
+			    .insns = insns,
+			    .capacity = room,
+			    .start = room};
 	const struct bv_seccomp_arch *known = bv__seccomp_find_arch(arch);
 	uint8_t rules[BV_SYSCALL_LIMIT];
 	size_t native, foreign, kill;

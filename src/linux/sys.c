@@ -136,8 +136,8 @@ pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *ar
 
 	/* No exit signal until it has executed its program (the kernel then makes it SIGCHLD), so it is
 	 * waited for with __WALL. */
-	return (pid_t)clone_on_stack((unsigned long)flags | BV_CLONE_VM | BV_CLONE_PIDFD, (void *)top,
-				     ret_pidfd, entry, argument);
+	return (pid_t)clone_on_stack((unsigned long)flags | BV_CLONE_VM | BV_CLONE_PIDFD,
+				     (void *)top, ret_pidfd, entry, argument);
 }
 
 pid_t bv_sys_spawn(int (*entry)(void *argument), void *argument, void *stack, size_t stack_size,

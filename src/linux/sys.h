@@ -72,9 +72,10 @@ pid_t bv_sys_spawn(int (*entry)(void *argument), void *argument, void *stack, si
 pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *argument, void *stack,
 			  size_t stack_size, int *ret_pidfd);
 
-int bv_sys_pidfd_open(pid_t pid);                        /* Linux 5.3 */
+int bv_sys_pidfd_open(pid_t pid);                           /* Linux 5.3 */
 int bv_sys_pidfd_send_signal(int pidfd, int signal_number); /* Linux 5.1 */
-int bv_sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags); /* 3.19 */
+int bv_sys_execveat(int fd, const char *path, char *const argv[], char *const envp[],
+		    int flags);                             /* 3.19 */
 int bv_sys_kcmp_file(pid_t a, pid_t b, int fd_a, int fd_b); /* Linux 3.5 */
 
 /* ---- descriptors ------------------------------------------------------------------------------- */
@@ -98,7 +99,7 @@ enum {
 int bv_sys_openat2(int dir_fd, const char *path, const struct bv_open_how *how); /* Linux 5.6 */
 
 enum { BV_MFD_NOEXEC_SEAL = 8, BV_MFD_EXEC = 16 };
-int bv_sys_memfd_create(const char *name, unsigned int flags); /* Linux 3.17 */
+int bv_sys_memfd_create(const char *name, unsigned int flags);               /* Linux 3.17 */
 ssize_t bv_sys_getrandom(void *data, size_t size_bytes, unsigned int flags); /* Linux 3.17 */
 
 /* ---- mounts -------------------------------------------------------------------------------------- */
@@ -170,9 +171,9 @@ enum {
 	BV_LANDLOCK_MAKE_FIFO = 1 << 10,
 	BV_LANDLOCK_MAKE_BLOCK = 1 << 11,
 	BV_LANDLOCK_MAKE_SYM = 1 << 12,
-	BV_LANDLOCK_REFER = 1 << 13,     /* ABI 2, Linux 5.19 */
-	BV_LANDLOCK_TRUNCATE = 1 << 14,  /* ABI 3, Linux 6.2 */
-	BV_LANDLOCK_IOCTL_DEV = 1 << 15, /* ABI 5, Linux 6.10 */
+	BV_LANDLOCK_REFER = 1 << 13,        /* ABI 2, Linux 5.19 */
+	BV_LANDLOCK_TRUNCATE = 1 << 14,     /* ABI 3, Linux 6.2 */
+	BV_LANDLOCK_IOCTL_DEV = 1 << 15,    /* ABI 5, Linux 6.10 */
 	BV_LANDLOCK_RESOLVE_UNIX = 1 << 16, /* ABI 9, Linux 7.1 */
 
 	BV_LANDLOCK_BIND_TCP = 1 << 0, /* ABI 4 */

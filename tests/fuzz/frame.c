@@ -39,7 +39,8 @@ void bv_fuzz_one(const uint8_t *data, size_t size_bytes)
 	bv_assert(bv_frame_seal(1, sealed + BV_FRAME_HEADER_SIZE, body_bytes, sealed));
 	bv_assert(bv_frame_open(sealed, BV_FRAME_HEADER_SIZE + body_bytes, &frame) == BV_FRAME_OK);
 	/* Any other length, and any changed byte, is refused. */
-	bv_assert(bv_frame_open(sealed, BV_FRAME_HEADER_SIZE + body_bytes - 1, &frame) != BV_FRAME_OK);
+	bv_assert(bv_frame_open(sealed, BV_FRAME_HEADER_SIZE + body_bytes - 1, &frame) !=
+		  BV_FRAME_OK);
 	sealed[body_bytes % BV_FRAME_HEADER_SIZE] ^= 1;
 	bv_assert(bv_frame_open(sealed, BV_FRAME_HEADER_SIZE + body_bytes, &frame) != BV_FRAME_OK);
 }

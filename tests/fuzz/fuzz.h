@@ -21,9 +21,10 @@ void bv_fuzz_one(const uint8_t *data, size_t size_bytes);
  * the corpora depend on the places.
  */
 static const struct bv_type *const fuzz_types[] = {
-	&bv_boundary_spec_type,  &bv_boundary_plan_type, &bv_boundary_report_type, &bv_profile_snapshot_type,
-	&bv_launch_body_type,    &bv_launch_body2_type,  &bv_started_event_type,   &bv_report_event_type,
-	&bv_recovery_event_type, &bv_disposition_event_type,
+	&bv_boundary_spec_type,     &bv_boundary_plan_type, &bv_boundary_report_type,
+	&bv_profile_snapshot_type,  &bv_launch_body_type,   &bv_launch_body2_type,
+	&bv_started_event_type,     &bv_report_event_type,  &bv_recovery_event_type,
+	&bv_disposition_event_type,
 };
 
 enum {

@@ -27,8 +27,8 @@ static size_t encode(const struct bv_type *type, const union fuzz_value *value, 
 	return writer.len;
 }
 
-static void write_and_read(const struct bv_type *type, const union fuzz_value *value, size_t size_bytes,
-			   enum bv_json_style style)
+static void write_and_read(const struct bv_type *type, const union fuzz_value *value,
+			   size_t size_bytes, enum bv_json_style style)
 {
 	struct bv_writer writer = {.data = text, .capacity = sizeof(text)};
 	struct bv_arena arena;
@@ -38,7 +38,8 @@ static void write_and_read(const struct bv_type *type, const union fuzz_value *v
 	if (writer.len > sizeof(text))
 		return; /* escaped and indented it may be longer than this target wants to read */
 	bv_arena_init(&arena, memory[1], sizeof(memory[1]));
-	bv_assert(bv_json_decode(&arena, type, (const char *)text, writer.len, &again, NULL) == BV_OK);
+	bv_assert(bv_json_decode(&arena, type, (const char *)text, writer.len, &again, NULL) ==
+		  BV_OK);
 	bv_assert(encode(type, &again, bytes[1]) == size_bytes);
 	bv_assert(memcmp(bytes[0], bytes[1], size_bytes) == 0);
 }
@@ -57,7 +58,8 @@ void bv_fuzz_one(const uint8_t *data, size_t size_bytes)
 	bv_assert(type->size_bytes <= sizeof(value));
 	bv_arena_init(&arena, memory[0], sizeof(memory[0]));
 	memset(&err, 0, sizeof(err));
-	if (bv_json_decode(&arena, type, (const char *)data + 1, size_bytes - 1, &value, &err) != BV_OK) {
+	if (bv_json_decode(&arena, type, (const char *)data + 1, size_bytes - 1, &value, &err) !=
+	    BV_OK) {
 		bv_assert(err.code != BV_OK);
 		bv_assert(err.message[0] != '\0');
 		return;

@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 		size_bytes = fread(data, 1, sizeof(data), file);
 		(void)fclose(file); /* only read from */
 		feed_around(data, size_bytes);
-		printf("ok %d - %s\n", i, strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
+		printf("ok %d - %s\n", i,
+		       strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i]);
 		fflush(stdout);
 	}
 	return argc > 1 ? 0 : 1;

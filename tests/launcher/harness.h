@@ -43,8 +43,8 @@ struct launch {
 	bool control_is_packets;
 	const char *control_text, *plan_text, *error_text,
 		*error_read_text; /* "": variable left out */
-	int control_number;	  /* 0: where it belongs */
-	int error_read_fd;	  /* something else than a pipe; -1: the pipe */
+	int control_number;       /* 0: where it belongs */
+	int error_read_fd;        /* something else than a pipe; -1: the pipe */
 	bool ignore_signals;
 	bool close_stdin;
 

@@ -193,7 +193,7 @@ static void do_changes(char **args)
 	CHANGE(rmdir("d"));
 #undef CHANGE
 	for (size_t i = 0; i < count; i++)
-		letters[i] = results[i] == 0	   ? '0'
+		letters[i] = results[i] == 0       ? '0'
 			     : errors[i] == EACCES ? 'A'
 			     : errors[i] == EXDEV  ? 'X'
 						   : '?';

@@ -510,9 +510,10 @@ TEST(an_error_channel_that_is_a_file_is_refused)
 
 TEST(without_a_control_channel_there_is_one_line_on_standard_error)
 {
-	static const char *const texts[] = {
-		"",    "abc", "-1", "1", "2", "999", "12x", "0x0c", "99999999999999999999",
-		"+12", " "};
+	static const char *const texts[] = {"",    "abc",  "-1",
+					    "1",   "2",    "999",
+					    "12x", "0x0c", "99999999999999999999",
+					    "+12", " "};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		launch_init(&launch);

@@ -66,7 +66,7 @@ struct wire_slot {
 
 struct wire_plan {
 	uint8_t attempt_id, plan_id, h_a, h_p; /* each 32 times */
-	const uint8_t *h_l;		       /* NULL: the right one */
+	const uint8_t *h_l;                    /* NULL: the right one */
 	struct wire_entry entries[WIRE_ENTRIES_MAX];
 	size_t entry_count;
 	struct wire_slot slots[WIRE_SLOTS_MAX];

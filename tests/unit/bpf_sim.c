@@ -127,8 +127,8 @@ struct bpf_result bpf_sim_run(const struct sock_filter *insns, size_t count,
 		result.steps++;
 		switch (BPF_CLASS(insn->code)) {
 		case BPF_RET:
-			result.valid =
-				insn->code == (BPF_RET | BPF_K) || insn->code == (BPF_RET | BPF_A);
+			result.valid = insn->code == (BPF_RET | BPF_K) ||
+				       insn->code == (BPF_RET | BPF_A);
 			result.action = BPF_RVAL(insn->code) == BPF_A ? m.a : insn->k;
 			return result;
 		case BPF_ALU:

@@ -69,8 +69,10 @@ TEST(every_bound_is_inclusive_in_every_dimension)
 
 TEST(what_is_not_stated_is_not_judged)
 {
-	const struct bv_budget_question hopeless = {
-		.stated = false, .limit = 9, .minimum = 10, .available = 0};
+	const struct bv_budget_question hopeless = {.stated = false,
+						    .limit = 9,
+						    .minimum = 10,
+						    .available = 0};
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
 		EXPECT_ANSWER(decide_with(d, hopeless), BV_BUDGET_ADMITTED, BV_DIMENSION_COUNT);
@@ -114,10 +116,10 @@ TEST(the_decision_is_its_definition_exhaustively)
 			.evidence_wanted = bits >> 10 & 3,
 			.evidence_held = bits >> 12 & 3,
 		};
-		const bool admitted =
-			!q.stated || (q.minimum <= q.limit && q.limit <= q.available &&
-				      q.guarantee_wanted <= q.guarantee_held &&
-				      (q.evidence_wanted | q.evidence_held) == q.evidence_held);
+		const bool admitted = !q.stated ||
+				      (q.minimum <= q.limit && q.limit <= q.available &&
+				       q.guarantee_wanted <= q.guarantee_held &&
+				       (q.evidence_wanted | q.evidence_held) == q.evidence_held);
 
 		EXPECT_UINT(decide_with(bits % BV_DIMENSION_COUNT, q).failure == BV_BUDGET_ADMITTED,
 			    admitted);
@@ -226,8 +228,8 @@ TEST(a_refused_budget_names_dimension_numbers_and_remedy)
 	EXPECT_FAILS(bv_budget_admit(&requested, &nothing, &minimums, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count",
 		     "sim cannot hold this limit here");
-	requested.handle_count =
-		(struct bv_budget_request){9, BV_MIN_MEDIATED, 1u << BV_CLAIM_PROCESS_TREE};
+	requested.handle_count = (struct bv_budget_request){9, BV_MIN_MEDIATED,
+							    1u << BV_CLAIM_PROCESS_TREE};
 	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count", "cannot yield the evidence");
 }
@@ -238,8 +240,8 @@ TEST(a_machine_that_holds_no_budget_says_so_in_all_seven)
 
 	bv_profile_hold_no_budget(&profile);
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_budget_availability *cell =
-			bv_budget_available_in(&profile, (enum bv_dimension)d);
+		const struct bv_budget_availability *cell = bv_budget_available_in(
+			&profile, (enum bv_dimension)d);
 
 		EXPECT_UINT(cell->available, UINT64_MAX);
 		EXPECT_UINT(cell->enforcement, BV_UNSUPPORTED);
@@ -309,8 +311,9 @@ TEST(a_mediated_limit_may_be_overshot_by_what_was_declared_and_no_more)
 {
 	const struct bv_admitted_budgets admitted = budgets_of(BV_MEDIATED);
 	struct bv_budget_witnesses witnesses;
-	struct bv_measurement measurement = {
-		.usage = 74, .mediated = {.sample_interval_micros = 5, .max_overshoot = 10}};
+	struct bv_measurement measurement = {.usage = 74,
+					     .mediated = {.sample_interval_micros = 5,
+							  .max_overshoot = 10}};
 
 	bv_budget_witness_none(&admitted, &witnesses);
 	bv_budget_witness(&admitted, BV_DIMENSION_WALL, &measurement, &witnesses);

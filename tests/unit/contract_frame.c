@@ -195,10 +195,11 @@ TEST(lowering_digests_are_the_reference_s)
 		struct bv_digest digest;
 
 		for (size_t j = 0; j < schedule.count; j++)
-			entries[j] = (struct bv_lowering_entry){
-				schedule.entries[j].id, schedule.entries[j].version,
-				(uint8_t)schedule.entries[j].phase,
-				schedule.entries[j].param_digest, schedule.entries[j].decl_digest};
+			entries[j] = (struct bv_lowering_entry){schedule.entries[j].id,
+								schedule.entries[j].version,
+								(uint8_t)schedule.entries[j].phase,
+								schedule.entries[j].param_digest,
+								schedule.entries[j].decl_digest};
 		EXPECT_UINT(bv_canon_size(&bv_lowering_type, &lowering), cases[i].size_bytes);
 		bv_canon_hash(&bv_lowering_type, &lowering, &digest);
 		expect_digest(&digest, cases[i].wire);
@@ -224,10 +225,10 @@ TEST(the_frozen_launch_body_is_the_reference_s)
 		.plan_id = filled(1),
 		.h_a = filled(2),
 		.h_p = filled(3),
-		.descriptor_table =
-			LIST(struct bv_slot, {0, BV_ROLE_TARGET_EXE, {BV_SLOT_REGULAR, false}},
-			     {1, BV_ROLE_READ_ROOT, {BV_SLOT_DIRECTORY, false}},
-			     {2, BV_ROLE_STDOUT, {BV_SLOT_PIPE, true}}),
+		.descriptor_table = LIST(struct bv_slot,
+					 {0, BV_ROLE_TARGET_EXE, {BV_SLOT_REGULAR, false}},
+					 {1, BV_ROLE_READ_ROOT, {BV_SLOT_DIRECTORY, false}},
+					 {2, BV_ROLE_STDOUT, {BV_SLOT_PIPE, true}}),
 		.target = {.argv = TEXTS(S("prog")),
 			   .envp = LIST(struct bv_name_value, {S("K"), S("V")})},
 	};
@@ -277,9 +278,9 @@ TEST(attempt_and_admission_placeholders_are_the_reference_s)
 TEST(preimages_of_the_lowering_digests_are_the_reference_s)
 {
 	/* Hashing the documented bytes gives the digest the code gives: so those are its bytes. */
-	const struct bv_str params =
-		unhex("82a6646f6d61696eba627669736f722e7072696d69746976652d706172616d732e7631"
-		      "a6706172616d73c0");
+	const struct bv_str params = unhex(
+		"82a6646f6d61696eba627669736f722e7072696d69746976652d706172616d732e7631"
+		"a6706172616d73c0");
 	const struct bv_str exec_decl = unhex(
 		"87a6646f6d61696eb8627669736f722e7072696d69746976652d6465636c2e7631a26964ad6c696e75782e"
 		"657865632e7631a776657273696f6e01a5706861736505a6636f7665727390ad70726572657175697369746573"

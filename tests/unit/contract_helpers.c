@@ -68,8 +68,8 @@ struct bv_str bytes_of(const struct bv_type *type, const void *value)
 void decode_ok(const struct bv_type *type, struct bv_str bytes, void *ret_value)
 {
 	struct bv_error err = {.code = BV_OK};
-	const enum bv_code code =
-		bv_canon_decode(arena_now(), type, bytes.data, bytes.len, ret_value, &err);
+	const enum bv_code code = bv_canon_decode(arena_now(), type, bytes.data, bytes.len,
+						  ret_value, &err);
 
 	EXPECT_THAT(code == BV_OK, "%s does not decode: %s: %s: %s", type->name, bv_code_name(code),
 		    err.where, err.message);
@@ -175,8 +175,8 @@ void spec_budgets(struct bv_boundary_spec *spec, uint64_t limit, enum bv_min_gua
 	const struct bv_budget_request request = {.limit = limit, .guarantee = guarantee};
 
 	spec->budgets = (struct bv_budget_requirements){
-		true,	 request, true,	   request, true,    request, true,
-		request, true,	  request, true,    request, true,    request,
+		true,    request, true,    request, true,    request, true,
+		request, true,    request, true,    request, true,    request,
 	};
 }
 
@@ -304,8 +304,8 @@ static void random_scalar(struct random *random, enum bv_scalar scalar, void *me
 		*(uint64_t *)memory_ = bits;
 		return;
 	case BV_SCALAR_i32:
-		*(int32_t *)memory_ =
-			(int32_t)(uint32_t)(random_below(random, 2) == 0 ? bits : ~bits);
+		*(int32_t *)memory_ = (int32_t)(uint32_t)(random_below(random, 2) == 0 ? bits
+										       : ~bits);
 		return;
 	case BV_SCALAR_bool:
 		*(bool *)memory_ = (bits & 1) != 0;

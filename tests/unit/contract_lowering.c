@@ -135,9 +135,9 @@ TEST(the_schedule_does_not_depend_on_the_order_of_its_input)
 
 TEST(phases_have_the_reference_s_names_and_numbers)
 {
-	static const char *const names[] = {"NamespaceCreate", "FsSetup",	"PrivilegeDrop",
+	static const char *const names[] = {"NamespaceCreate", "FsSetup",       "PrivilegeDrop",
 					    "FdHygiene",       "PolicyInstall", "Launch",
-					    "Observe",	       "Teardown"};
+					    "Observe",         "Teardown"};
 
 	for (unsigned int i = 0; i < 8; i++)
 		EXPECT_STR(bv_phase_name((enum bv_phase)i), names[i]);

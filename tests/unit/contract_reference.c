@@ -275,10 +275,10 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 	memset(ret_profile, 0, sizeof *ret_profile);
 	for (size_t kind = 0; kind < BV_KIND_COUNT; kind++)
 		ret_profile->ceiling[kind].enforcement = BV_UNSUPPORTED;
-	ret_profile->ceiling[BV_KIND_LAUNCH] =
-		(struct bv_verdict){BV_ENFORCED, 1u << BV_CLAIM_TERMINAL_OUTCOME};
-	ret_profile->ceiling[BV_KIND_CAPTURE] =
-		(struct bv_verdict){BV_ENFORCED, 1u << BV_CLAIM_CAPTURED_STREAMS};
+	ret_profile->ceiling[BV_KIND_LAUNCH] = (struct bv_verdict){BV_ENFORCED,
+								   1u << BV_CLAIM_TERMINAL_OUTCOME};
+	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){BV_ENFORCED,
+								    1u << BV_CLAIM_CAPTURED_STREAMS};
 }
 
 static bool inert_runs(void *self, const struct bv_workload *workload)
@@ -289,6 +289,8 @@ static bool inert_runs(void *self, const struct bv_workload *workload)
 
 struct bv_backend reference_inert(void)
 {
-	return (struct bv_backend){
-		.id = "inert", .probe = inert_probe, .profile = inert_profile, .runs = inert_runs};
+	return (struct bv_backend){.id = "inert",
+				   .probe = inert_probe,
+				   .profile = inert_profile,
+				   .runs = inert_runs};
 }

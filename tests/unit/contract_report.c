@@ -35,7 +35,7 @@ static struct bv_boundary_spec spec_captured(void)
 }
 
 static struct bv_boundary_plan plan_for(const struct bv_backend *backend,
-                                        const struct bv_boundary_spec *spec)
+					const struct bv_boundary_spec *spec)
 {
 	struct bv_boundary_plan plan;
 
@@ -55,7 +55,7 @@ static void step_to_the_end(const struct bv_backend *backend, struct bv_backend_
 }
 
 static struct bv_boundary_report run_to_report(const struct bv_backend *backend,
-                                               const struct bv_boundary_plan *plan)
+					       const struct bv_boundary_plan *plan)
 {
 	struct bv_boundary_report report;
 	struct bv_backend_run *run = NULL;
@@ -102,12 +102,12 @@ TEST(a_sealed_report_survives_bytes_and_json)
 	struct bv_boundary_report report = run_to_report(&backend, &plan), decoded;
 	const struct bv_str bytes = bytes_of(&bv_boundary_report_type, &report);
 	const struct bv_str json = bv_json_text(arena_now(), &bv_boundary_report_type, &report,
-	                                        BV_JSON_PRETTY);
+						BV_JSON_PRETTY);
 
 	decode_ok(&bv_boundary_report_type, bytes, &decoded);
 	EXPECT_OK(bv_report_check(arena_now(), &decoded, err));
 	EXPECT_OK(bv_json_decode(arena_now(), &bv_boundary_report_type, json.data, json.len,
-	                         &decoded, err));
+				 &decoded, err));
 	EXPECT_OK(bv_report_check(arena_now(), &decoded, err));
 	EXPECT(bv_str_equal(bytes_of(&bv_boundary_report_type, &decoded), bytes));
 }
@@ -137,7 +137,7 @@ TEST(findings_are_sealed_sorted_and_checked_in_any_order)
 		report.body.admitted.items[0] = report.body.admitted.items[1];
 		report.body.admitted.items[1] = first;
 		EXPECT_FAILS(bv_report_check(arena_now(), &report, err), BV_E_INTEGRITY,
-		             "body_hash", "altered");
+			     "body_hash", "altered");
 	}
 }
 
@@ -161,15 +161,15 @@ TEST(every_field_of_a_report_is_bound_by_its_hash)
 		damaged = bv_arena_alloc(arena_now(), bytes.len);
 		memcpy(damaged, bytes.data, bytes.len);
 		damaged[random_below(&random, bytes.len)] ^= (uint8_t)(1u
-		                                                       << random_below(&random, 8));
+								       << random_below(&random, 8));
 		if (bv_canon_decode(arena_now(), &bv_boundary_report_type, damaged, bytes.len,
-		                    &decoded, NULL) != BV_OK)
+				    &decoded, NULL) != BV_OK)
 			continue;
 		altered++;
 		EXPECT_STR(bv_code_name(bv_report_check(arena_now(), &decoded, NULL)), "integrity");
 	}
 	EXPECT_THAT(altered > 50, "only %u of 400 damaged reports decoded: this tests nothing",
-	            altered);
+		    altered);
 }
 
 TEST(a_report_that_cannot_be_written_is_not_sealed)
@@ -178,11 +178,11 @@ TEST(a_report_that_cannot_be_written_is_not_sealed)
 	struct bv_boundary_report report;
 
 	EXPECT_FAILS(bv_report_seal(arena_now(), &body, &report, err), BV_E_ARGUMENT, "backend",
-	             "not UTF-8");
+		     "not UTF-8");
 	body.backend = BV_STR("x");
 	body.outcome = (enum bv_outcome)99;
 	EXPECT_FAILS(bv_report_seal(arena_now(), &body, &report, err), BV_E_ARGUMENT, "outcome",
-	             "none of the known");
+		     "none of the known");
 }
 
 TEST(a_report_of_another_plan_backend_or_attempt_is_told_apart)
@@ -199,16 +199,16 @@ TEST(a_report_of_another_plan_backend_or_attempt_is_told_apart)
 	report = run_to_report(&backend, &plan);
 	EXPECT_OK(bv_report_check_plan(&report, &plan, NULL, err));
 	EXPECT_FAILS(bv_report_check_plan(&report, &other, NULL, err), BV_E_INTEGRITY,
-	             "body.plan_id", "another plan");
+		     "body.plan_id", "another plan");
 	EXPECT_FAILS(bv_report_check_plan(&report, &plan, &other_attempt, err), BV_E_INTEGRITY,
-	             "body.attempt", "another attempt");
+		     "body.attempt", "another attempt");
 	renamed = plan;
 	renamed.backend = BV_STR("linux");
 	EXPECT_FAILS(bv_report_check_plan(&report, &renamed, NULL, err), BV_E_INTEGRITY,
-	             "body.backend", "another backend");
+		     "body.backend", "another backend");
 	report.body.schema_version = 2;
 	EXPECT_FAILS(bv_report_check(arena_now(), &report, err), BV_E_INTEGRITY,
-	             "body.schema_version", "version 2");
+		     "body.schema_version", "version 2");
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -220,23 +220,23 @@ TEST(the_four_events_round_trip)
 	const struct bv_boundary_plan plan = plan_for(&backend, &spec);
 	const struct bv_boundary_report report = run_to_report(&backend, &plan);
 	const struct bv_started_event started = {.plan = plan,
-	                                         .has_attempt = true,
-	                                         .attempt = {{4}}};
+						 .has_attempt = true,
+						 .attempt = {{4}}};
 	const struct bv_report_event reported = {.report = report};
 	const struct bv_recovery_event recovered = {
 		.plan_id = plan.plan_id,
 		.classification = BV_RECOVERY_ROLLED_BACK,
 		.quarantined = LIST(struct bv_quarantine_record, {S("process"), S("pidfd:7")})};
 	const struct bv_disposition_event disposed = {.plan_id = plan.plan_id,
-	                                              .phase = {.tag = BV_PHASE_FAILED,
-	                                                        .u.failed = {S("disk full")}}};
+						      .phase = {.tag = BV_PHASE_FAILED,
+								.u.failed = {S("disk full")}}};
 	const struct {
 		uint16_t kind;
 		const void *value;
 	} events[] = {{BV_EVENT_STARTED, &started},
-	              {BV_EVENT_REPORT, &reported},
-	              {BV_EVENT_RECOVERY, &recovered},
-	              {BV_EVENT_DISPOSITION, &disposed}};
+		      {BV_EVENT_REPORT, &reported},
+		      {BV_EVENT_RECOVERY, &recovered},
+		      {BV_EVENT_DISPOSITION, &disposed}};
 
 	for (size_t i = 0; i < 4; i++) {
 		const struct bv_type *type = bv_event_type(events[i].kind);
@@ -288,9 +288,9 @@ TEST(the_simulated_snapshot_is_the_reference_s)
 TEST(an_honest_simulation_reports_how_its_workload_ended)
 {
 	struct bv_sim sim = {.exit_code = 3,
-	                     .stdout_text = "out",
-	                     .stderr_text = "error",
-	                     .wall_micros = 90};
+			     .stdout_text = "out",
+			     .stderr_text = "error",
+			     .wall_micros = 90};
 	const struct bv_backend backend = bv_sim_make(&sim);
 	struct bv_boundary_spec spec = spec_captured();
 	struct bv_boundary_report report;
@@ -352,7 +352,7 @@ TEST(a_simulated_run_waits_for_its_reader)
 		EXPECT_OK(backend.step(run, &state, err));
 	EXPECT_UINT(state, BV_BACKEND_RUNNING);
 	EXPECT_FAILS(backend.finish(run, arena_now(), &(struct bv_report_body){0}, err), BV_E_STATE,
-	             "sim", "has not ended");
+		     "sim", "has not ended");
 	reader.room = 9;
 	backend.resume(run);
 	step_to_the_end(&backend, run);
@@ -438,19 +438,19 @@ TEST(every_other_lie_shows_where_it_should)
 	sim.lies = BV_SIM_WRONG_PLAN;
 	report = run_to_report(&backend, &plan);
 	EXPECT_FAILS(bv_report_check_plan(&report, &plan, NULL, err), BV_E_INTEGRITY,
-	             "body.plan_id", "another plan");
+		     "body.plan_id", "another plan");
 	sim.lies = BV_SIM_DRIFT;
 	EXPECT_FAILS(bv_plan_recheck(&backend, &plan, arena_now(), NULL, err), BV_E_PROFILE,
-	             "profile.probed.weather", "is new");
+		     "profile.probed.weather", "is new");
 	sim.lies = BV_SIM_START_FAILS;
 	EXPECT_FAILS(backend.start(backend.self, &plan, &quiet, &run, err), BV_E_SYSTEM, "sim",
-	             "refuses to start");
+		     "refuses to start");
 	EXPECT(run == NULL);
 	sim.lies = BV_SIM_CRASH;
 	EXPECT_OK(backend.start(backend.self, &plan, &quiet, &run, err));
 	EXPECT_OK(backend.step(run, &state, err));
 	EXPECT_FAILS(backend.step(run, &state, err), BV_E_SYSTEM, "sim", "crashed");
 	EXPECT_FAILS(backend.finish(run, arena_now(), &report.body, err), BV_E_STATE, "sim",
-	             "has not ended");
+		     "has not ended");
 	backend.free_run(run);
 }

@@ -155,11 +155,10 @@ static const struct {
 		 CAP(.tag = BV_CAP_ENVIRONMENT,
 		     .u.environment =
 			     {{.tag = BV_ENV_EXACT,
-			       .u.entries =
-				       LIST(struct bv_env_entry,
-					    {S("A"), {.tag = BV_ENV_LITERAL, .u.literal = S("x")}},
-					    {S("T"),
-					     {.tag = BV_ENV_SECRET_LEASE, .u.lease = S("l")}})}})},
+			       .u.entries = LIST(
+				       struct bv_env_entry,
+				       {S("A"), {.tag = BV_ENV_LITERAL, .u.literal = S("x")}},
+				       {S("T"), {.tag = BV_ENV_SECRET_LEASE, .u.lease = S("l")}})}})},
 	{"req fs", &bv_requirement_type,
 	 &(const struct bv_requirement)CAP(.tag = BV_CAP_FILESYSTEM,
 					   .u.filesystem = {BV_FS_READ_WRITE,
@@ -216,9 +215,9 @@ static const struct {
 	 &(const struct bv_boundary_finding){.tag = BV_FINDING_NO_CONFINEMENT,
 					     .u.unconfined = {CONTROL(.tag = BV_CONTROL_LAUNCH)}}},
 	{"Finding RA", &bv_boundary_finding_type,
-	 &(const struct bv_boundary_finding){
-		 .tag = BV_FINDING_REQUIREMENT_ADMITTED,
-		 .u.admitted = {CONTROL(.tag = BV_CONTROL_LAUNCH), BV_ENFORCED}}},
+	 &(const struct bv_boundary_finding){.tag = BV_FINDING_REQUIREMENT_ADMITTED,
+					     .u.admitted = {CONTROL(.tag = BV_CONTROL_LAUNCH),
+							    BV_ENFORCED}}},
 	{"Recovery ev empty", &bv_recovery_event_type,
 	 &(const struct bv_recovery_event){.plan_id = DIGEST_OF(0xff)}},
 	{"QStatus FailClosed", &bv_qualification_status_type,
@@ -235,8 +234,8 @@ static const struct {
 	const char *label;
 	int64_t value;
 } encoded_signed[] = {
-	{"i-1", -1},	     {"i-32", -32},	  {"i-33", -33},
-	{"i-128", -128},     {"i-129", -129},	  {"i-32768", -32768},
+	{"i-1", -1},         {"i-32", -32},       {"i-33", -33},
+	{"i-128", -128},     {"i-129", -129},     {"i-32768", -32768},
 	{"i-32769", -32769}, {"imin", INT32_MIN}, {"i200", 200},
 };
 
@@ -274,8 +273,7 @@ static bool put_special(struct bv_writer *writer, const char *label)
 		bv_put_array(writer, 2);
 		bv_put_unsigned(writer, 1);
 		bv_put_unsigned(writer, 200);
-	} else if (strcmp(label, "EvidenceSet{}") == 0 ||
-		   strcmp(label, "EvidenceSet{NA,TO}") == 0) {
+	} else if (strcmp(label, "EvidenceSet{}") == 0 || strcmp(label, "EvidenceSet{NA,TO}") == 0) {
 		/* The set as it stands in a request, behind limit, guarantee and its own key. */
 		const struct bv_budget_request request = {
 			.evidence = label[12] == '}' ? 0

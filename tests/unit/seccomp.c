@@ -93,8 +93,8 @@ static uint32_t action_of(const struct program *program, const struct expectatio
 static void expect_agreement(const struct program *program, uint32_t number, const uint64_t args[6])
 {
 	struct seccomp_data data = {.nr = (int)number, .arch = arches[program->arch].arch};
-	const struct expectation expected =
-		arches[program->arch].oracle(&program->launch, number, args);
+	const struct expectation expected = arches[program->arch].oracle(&program->launch, number,
+									 args);
 	struct bv_seccomp_verdict verdict;
 	uint32_t action;
 
@@ -141,17 +141,16 @@ TEST(every_number_gets_what_its_policy_says_on_every_architecture)
 
 static void check_foreign(const struct program *program)
 {
-	const uint32_t refused =
-		program->launch.notify ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | ENOSYS;
+	const uint32_t refused = program->launch.notify ? SECCOMP_RET_USER_NOTIF
+							: SECCOMP_RET_ERRNO | ENOSYS;
 	struct seccomp_data data = {.arch = arches[program->arch].compat};
 
 	for (int number = -1; number < 1024; number++) {
 		data.nr = number;
 		EXPECT_UINT(run(program, &data), refused);
-		EXPECT_INT(
-			bv__seccomp_judge_for(arches[program->arch].arch, &program->launch, &data)
-				.sys_errno,
-			ENOSYS);
+		EXPECT_INT(bv__seccomp_judge_for(arches[program->arch].arch, &program->launch, &data)
+				   .sys_errno,
+			   ENOSYS);
 	}
 }
 
@@ -227,12 +226,14 @@ static uint64_t next_random(void)
 /* Values that some check asks for, with and without a litter of bits above the low half. */
 static uint64_t next_argument(void)
 {
-	static const uint32_t telling[] = {
-		0,	 1,	     2,		 3,	     5,		6,	 8,	  9,
-		10,	 16,	     17,	 35,	     38,	40,	 44,	  0x5412,
-		0x541c,	 0x541d,     0x5423,	 0xaa00,     0x5401,	0x2000,	 0x6000,  0x8000,
-		0x21b4,	 0x61b4,     0x12000,	 0x80001,    0x800,	0x80802, 0x80005, 0x10000,
-		0x20000, 0x10000000, 0x7fffffff, 0x80000000, 0xffffffff};
+	static const uint32_t telling[] = {0,          1,         2,       3,          5,
+					   6,          8,         9,       10,         16,
+					   17,         35,        38,      40,         44,
+					   0x5412,     0x541c,    0x541d,  0x5423,     0xaa00,
+					   0x5401,     0x2000,    0x6000,  0x8000,     0x21b4,
+					   0x61b4,     0x12000,   0x80001, 0x800,      0x80802,
+					   0x80005,    0x10000,   0x20000, 0x10000000, 0x7fffffff,
+					   0x80000000, 0xffffffff};
 	uint64_t value = telling[next_random() % (sizeof telling / sizeof telling[0])];
 
 	if (next_random() % 8 == 0)
@@ -249,9 +250,7 @@ static void check_arguments(const struct program *program)
 	for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++) {
 		static const uint64_t zero[6];
 
-		if (!arches[program->arch]
-			     .oracle(&program->launch, number, zero)
-			     .depends_on_arguments)
+		if (!arches[program->arch].oracle(&program->launch, number, zero).depends_on_arguments)
 			continue;
 		for (int round = 0; round < 400; round++) {
 			for (size_t i = 0; i < 6; i++)
@@ -270,8 +269,9 @@ TEST(calls_judged_by_their_arguments_are_not_deceived_by_any_of_thousands)
 static int errno_of(const struct bv_launch_seccomp *launch, int number, uint64_t a, uint64_t b,
 		    uint64_t c)
 {
-	const struct seccomp_data data = {
-		.nr = number, .arch = AUDIT_ARCH_X86_64, .args = {a, b, c}};
+	const struct seccomp_data data = {.nr = number,
+					  .arch = AUDIT_ARCH_X86_64,
+					  .args = {a, b, c}};
 	static struct program program;
 	uint32_t action;
 
@@ -351,8 +351,8 @@ static void check_speed(const struct program *program)
 
 	EXPECT(bpf_sim_check(program->insns, program->count));
 	for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++) {
-		const struct expectation expected =
-			arches[program->arch].oracle(&program->launch, number, zero);
+		const struct expectation expected = arches[program->arch].oracle(&program->launch,
+										 number, zero);
 		const struct seccomp_data data = {.nr = (int)number, .arch = arch};
 		const bool certain = expected.sys_errno == 0 && !expected.depends_on_arguments;
 
@@ -360,8 +360,8 @@ static void check_speed(const struct program *program)
 				    certain,
 			    "%s call %u", arches[program->arch].name, number);
 		if (certain) {
-			const struct bpf_result result =
-				bpf_sim_run(program->insns, program->count, &data);
+			const struct bpf_result result = bpf_sim_run(program->insns, program->count,
+								     &data);
 
 			EXPECT_THAT(result.steps < 13, "call %u takes %u steps", number,
 				    result.steps);
@@ -376,7 +376,7 @@ TEST(allowed_calls_take_less_than_thirteen_steps_and_the_kernel_need_not_run_the
 
 static void check_child_can_exec(const struct program *program)
 {
-	static const char *const needed[] = {"execve",	"execveat", "write",
+	static const char *const needed[] = {"execve",  "execveat", "write",
 					     "sendmsg", "close",    "exit_group"};
 	const uint32_t arch = arches[program->arch].arch;
 
@@ -439,8 +439,7 @@ TEST(a_notification_is_never_answered_with_success)
 		const struct bv_launch_seccomp launch = policy(i);
 
 		for (int number = 0; number < 600; number++) {
-			const struct seccomp_data native = {.nr = number,
-							    .arch = AUDIT_ARCH_X86_64};
+			const struct seccomp_data native = {.nr = number, .arch = AUDIT_ARCH_X86_64};
 			const struct seccomp_data foreign = {.nr = number, .arch = AUDIT_ARCH_I386};
 			const struct seccomp_data absurd = {.nr = number, .arch = 1};
 
@@ -465,8 +464,9 @@ static enum bv_seccomp_origin origin_of(const struct bv_launch_seccomp *launch, 
 
 TEST(a_denial_is_laid_to_what_asked_for_it)
 {
-	const struct bv_launch_seccomp strict = {
-		.spawn = BV_SPAWN_DENY_NEW_TASKS, .sockets = BV_SOCKETS_NONE, .shared = true};
+	const struct bv_launch_seccomp strict = {.spawn = BV_SPAWN_DENY_NEW_TASKS,
+						 .sockets = BV_SOCKETS_NONE,
+						 .shared = true};
 	const struct bv_launch_seccomp local = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
 						.sockets = BV_SOCKETS_LOCAL};
 

@@ -64,9 +64,11 @@ static void add_by_argument(scmp_filter_ctx context)
 			EXPECT(seccomp_rule_add(context, eperm, fchmodat2, 1, third) == 0);
 		for (size_t i = 0; i < 2; i++) {
 			EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(open), 2,
-						SCMP_A1(SCMP_CMP_MASKED_EQ, makes[i], makes[i]), third) == 0);
+						SCMP_A1(SCMP_CMP_MASKED_EQ, makes[i], makes[i]),
+						third) == 0);
 			EXPECT(seccomp_rule_add(context, eperm, SCMP_SYS(openat), 2,
-						SCMP_A2(SCMP_CMP_MASKED_EQ, makes[i], makes[i]), fourth) == 0);
+						SCMP_A2(SCMP_CMP_MASKED_EQ, makes[i], makes[i]),
+						fourth) == 0);
 		}
 	}
 	/* CLONE_NEW flags, one rule each. */
@@ -116,12 +118,29 @@ static size_t make_theirs(struct sock_filter theirs[THEIRS_MAX])
 
 TEST(libseccomp_would_decide_the_same)
 {
-	static const uint64_t values[] = {0,	      1,	   8,		9,
-					  35,	      0x5412,	   0x541c,	0x5413,
-					  0xaa00,     0x2000,	   0x6180,	0x8000,
-					  0x11,	      0x3d0f00,	   0x10000000,	0x20011,
-					  0100,	      020200002,   02755,
-					  0x40000000, 0x100005412, 0x500000023, UINT64_C(1) << 63};
+	static const uint64_t values[] = {0,
+					  1,
+					  8,
+					  9,
+					  35,
+					  0x5412,
+					  0x541c,
+					  0x5413,
+					  0xaa00,
+					  0x2000,
+					  0x6180,
+					  0x8000,
+					  0x11,
+					  0x3d0f00,
+					  0x10000000,
+					  0x20011,
+					  0100,
+					  020200002,
+					  02755,
+					  0x40000000,
+					  0x100005412,
+					  0x500000023,
+					  UINT64_C(1) << 63};
 	enum { VALUES = sizeof values / sizeof values[0] };
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
 						 .sockets = BV_SOCKETS_LOCAL};
@@ -130,8 +149,7 @@ TEST(libseccomp_would_decide_the_same)
 	const size_t their_count = make_theirs(theirs);
 	size_t our_count, compared = 0;
 
-	EXPECT(bv_seccomp_compile(&launch, ours, BV_SECCOMP_PROGRAM_MAX, &our_count, NULL) ==
-	       BV_OK);
+	EXPECT(bv_seccomp_compile(&launch, ours, BV_SECCOMP_PROGRAM_MAX, &our_count, NULL) == BV_OK);
 	for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++) {
 		const char *name = bv_syscall_name(AUDIT_ARCH_X86_64, number);
 

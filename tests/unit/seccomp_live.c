@@ -79,11 +79,7 @@ static const struct attempt baseline[] = {
 	{"setns", SYS_setns, {BAD, 0}, EPERM, true},
 	{"unshare", SYS_unshare, {CLONE_NEWUSER | 1}, EPERM, true},
 	{"unshare of an unknown flag", SYS_unshare, {1L << 40}, EPERM, true},
-	{"clone into a user namespace",
-	 SYS_clone,
-	 {CLONE_NEWUSER | CLONE_FS | SIGCHLD},
-	 EPERM,
-	 true},
+	{"clone into a user namespace", SYS_clone, {CLONE_NEWUSER | CLONE_FS | SIGCHLD}, EPERM, true},
 	{"clone3", 435, {0, 0}, ENOSYS, false},
 	{"chroot", SYS_chroot, {NOWHERE}, EPERM, true},
 	{"pivot_root", SYS_pivot_root, {NOWHERE, NOWHERE}, EPERM, false},
@@ -150,7 +146,11 @@ static const struct attempt baseline[] = {
 	{"fchmodat to set-user-id", SYS_fchmodat, {BAD, NOWHERE, 04755}, EPERM, true},
 	{"fchmodat2 to set-user-id", 452, {BAD, NOWHERE, 04755, 0}, EPERM, true},
 	{"openat of a new set-user-id file", SYS_openat, {BAD, NOWHERE, 0101, 04755}, EPERM, true},
-	{"openat of a nameless set-user-id file", SYS_openat, {BAD, NOWHERE, 020200002, 04755}, EPERM, true},
+	{"openat of a nameless set-user-id file",
+	 SYS_openat,
+	 {BAD, NOWHERE, 020200002, 04755},
+	 EPERM,
+	 true},
 	{"openat2", 437, {BAD, NOWHERE, NOWHERE, 24}, ENOSYS, false},
 	{"personality", SYS_personality, {0x0040000}, EPERM, true}, /* ADDR_NO_RANDOMIZE */
 	{"a memory file that can be executed", SYS_memfd_create, {NOWHERE, 0}, EACCES, true},
@@ -205,8 +205,7 @@ static int install(const struct bv_launch_seccomp *launch, unsigned long flags)
 	size_t count = 0;
 	long fd;
 
-	EXPECT_THAT(bv_seccomp_compile(launch, insns, BV_SECCOMP_PROGRAM_MAX, &count, &err) ==
-			    BV_OK,
+	EXPECT_THAT(bv_seccomp_compile(launch, insns, BV_SECCOMP_PROGRAM_MAX, &count, &err) == BV_OK,
 		    "%s", err.message);
 	program.len = (unsigned short)count;
 	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
@@ -372,8 +371,9 @@ TEST(local_sockets_work_where_they_lead_nowhere)
 
 TEST(without_namespaces_others_are_out_of_reach_by_id)
 {
-	const struct bv_launch_seccomp launch = {
-		.spawn = BV_SPAWN_ALLOW_DESCENDANTS, .sockets = BV_SOCKETS_NONE, .shared = true};
+	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
+						 .sockets = BV_SOCKETS_NONE,
+						 .shared = true};
 	const pid_t parent = getppid();
 
 	EXPECT(syscall(SYS_semget, 0x7fffabcd, 0, 0) == -1 && errno != ENOSYS);
@@ -443,8 +443,7 @@ static _Noreturn void notified_child(int socket_fd, const struct bv_launch_secco
 	if (getppid() <= 0)
 		_exit(15);
 	/* With a listener above, no filter below may have one: it could answer "continue". */
-	if (syscall(SYS_seccomp, 1L, SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL) != -1 ||
-	    errno != EPERM)
+	if (syscall(SYS_seccomp, 1L, SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL) != -1 || errno != EPERM)
 		_exit(16);
 	_exit(0);
 }
@@ -452,8 +451,9 @@ static _Noreturn void notified_child(int socket_fd, const struct bv_launch_secco
 TEST_WITHIN(the_launcher_is_told_of_denials_and_answers_each_with_its_errno, 20)
 {
 	static const long expected[] = {SYS_ptrace, SYS_keyctl, SYS_socket, SYS_seccomp};
-	const struct bv_launch_seccomp launch = {
-		.spawn = BV_SPAWN_ALLOW_DESCENDANTS, .sockets = BV_SOCKETS_LOCAL, .notify = true};
+	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
+						 .sockets = BV_SOCKETS_LOCAL,
+						 .notify = true};
 	int pair[2], listener, status = -1;
 	size_t told = 0;
 	pid_t pid;

@@ -149,7 +149,8 @@ struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t numbe
 	case __NR_seccomp:
 		return by_arguments(first == 1 && (second & 8) != 0, EPERM);
 	case __NR_mknodat:
-		return by_arguments((third & 0xf000) == 0x2000 || (third & 0xf000) == 0x6000 || (third & 06000) != 0,
+		return by_arguments((third & 0xf000) == 0x2000 || (third & 0xf000) == 0x6000 ||
+					    (third & 06000) != 0,
 				    EPERM);
 	case __NR_fchmod:
 		return by_arguments((second & 06000) != 0, EPERM);
@@ -162,7 +163,8 @@ struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t numbe
 		return (struct expectation){.sys_errno = ENOSYS, .silent = true};
 #ifdef __NR_mknod
 	case __NR_mknod:
-		return by_arguments((second & 0xf000) == 0x2000 || (second & 0xf000) == 0x6000 || (second & 06000) != 0,
+		return by_arguments((second & 0xf000) == 0x2000 || (second & 0xf000) == 0x6000 ||
+					    (second & 06000) != 0,
 				    EPERM);
 	case __NR_chmod:
 	case __NR_creat:

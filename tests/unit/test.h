@@ -85,8 +85,9 @@ void test_expect_bytes(const char *file, int line, const char *text, const void 
 		const unsigned long long actual_ = (unsigned long long)(actual);                   \
 		const unsigned long long expected_ = (unsigned long long)(expected);               \
 		if (actual_ != expected_)                                                          \
-			test_fail(__FILE__, __LINE__, "%s is %llu (0x%llx), expected %llu (0x%llx)", \
-				  #actual, actual_, actual_, expected_, expected_);                \
+			test_fail(__FILE__, __LINE__,                                              \
+				  "%s is %llu (0x%llx), expected %llu (0x%llx)", #actual, actual_, \
+				  actual_, expected_, expected_);                                  \
 	} while (0)
 
 /* NUL-terminated text; either may be NULL. */

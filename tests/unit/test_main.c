@@ -124,8 +124,8 @@ void test_expect_bytes(const char *file, int line, const char *text, const void 
 		return;
 	hex_at(a, actual_bytes, at, actual_hex);
 	hex_at(e, expected_bytes, at, expected_hex);
-	test_fail(file, line, "%s has %zu bytes, expected %zu; from byte %zu: %s expected: %s", text,
-		  actual_bytes, expected_bytes, at, actual_hex, expected_hex);
+	test_fail(file, line, "%s has %zu bytes, expected %zu; from byte %zu: %s expected: %s",
+		  text, actual_bytes, expected_bytes, at, actual_hex, expected_hex);
 }
 
 static long long now_ms(void)
@@ -237,12 +237,13 @@ static void print_diagnosis(const char *text)
 }
 
 /* Prints the one TAP line of a test and what went wrong; true unless it failed. */
-static bool print_result(unsigned int number, const struct test_case *test, bool in_time, int status,
-			 int left, const char *message)
+static bool print_result(unsigned int number, const struct test_case *test, bool in_time,
+			 int status, int left, const char *message)
 {
 	const bool skipped = in_time && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED &&
 			     message[0] == 'S';
-	const bool passed = in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0 && !message[0] && !left;
+	const bool passed = in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+			    !message[0] && !left;
 
 	if (skipped) {
 		printf("ok %u - %s # SKIP %s\n", number, test->name, message + 1);
@@ -256,7 +257,8 @@ static bool print_result(unsigned int number, const struct test_case *test, bool
 	if (!in_time)
 		printf("# not finished after %u s, killed\n", test->timeout_s);
 	else if (WIFSIGNALED(status))
-		printf("# killed by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		printf("# killed by signal %d (%s)\n", WTERMSIG(status),
+		       strsignal(WTERMSIG(status)));
 	else if (!message[0] && WEXITSTATUS(status))
 		printf("# exited with %d\n", WEXITSTATUS(status));
 	if (left)
@@ -324,7 +326,7 @@ int main(int argc, char **argv)
 	}
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL); /* waited for in wait_child */
+	sigprocmask(SIG_BLOCK, &child, NULL);            /* waited for in wait_child */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* without it, leftovers go unnoticed */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n1..%u\n", count);

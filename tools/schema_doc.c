@@ -72,7 +72,8 @@ static void print_type(const struct bv_type *type)
 {
 	static const char *const forms[] = {
 		[BV_FORM_ENUM] = "one of these names",
-		[BV_FORM_UNION] = "one of these: the name alone, or a map of the name to its content",
+		[BV_FORM_UNION] =
+			"one of these: the name alone, or a map of the name to its content",
 		[BV_FORM_RECORD] = "a map with these keys in this order",
 		[BV_FORM_TUPLE] = "an array of these in this order",
 	};

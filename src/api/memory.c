@@ -13,7 +13,8 @@ enum bv_code bv__memory_map(struct bv_arena *arena, size_t size_bytes, struct bv
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (base == MAP_FAILED)
-		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes", size_bytes);
+		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for %zu bytes",
+			       size_bytes);
 	bv_arena_init(arena, base, size_bytes);
 	return BV_OK;
 }

@@ -86,7 +86,8 @@ const char *bv_report_hash(const struct bv_report *report)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text, struct bv_error *err)
+enum bv_code bv_report_to_json(const struct bv_report *report, char **ret_text,
+			       struct bv_error *err)
 {
 	return bv__json_out(&bv_boundary_report_type, &report->value, ret_text, err);
 }
@@ -126,7 +127,8 @@ static enum bv_code tell(struct bv_arena *scratch, void *context, struct bv_erro
 	return BV_OK;
 }
 
-enum bv_code bv_report_to_text(const struct bv_report *report, char **ret_text, struct bv_error *err)
+enum bv_code bv_report_to_text(const struct bv_report *report, char **ret_text,
+			       struct bv_error *err)
 {
 	struct telling telling = {&report->value, ret_text};
 	struct bv_arena scratch = {0};

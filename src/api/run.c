@@ -145,7 +145,8 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
 	backend_options.output = run->output ? forward : NULL;
 	backend_options.context = run;
 	backend_options.attempt = run->attempt;
-	return run->backend->start(run->backend->self, &run->plan, &backend_options, &run->run, err);
+	return run->backend->start(run->backend->self, &run->plan, &backend_options, &run->run,
+				   err);
 }
 
 enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,

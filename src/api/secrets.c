@@ -10,7 +10,8 @@ static void free_secret(struct bv__secret *secret)
 {
 	if (secret->value) {
 		explicit_bzero(secret->value, secret->size_bytes);
-		(void)munmap(secret->value, secret->size_bytes); /* cannot fail for what mmap gave */
+		(void)munmap(secret->value,
+			     secret->size_bytes); /* cannot fail for what mmap gave */
 	}
 	free(secret);
 }

@@ -140,5 +140,6 @@ const char *bv_spec_program_path(const struct bv_spec *spec)
 
 	if (workload->tag != BV_WORKLOAD_PROCESS || workload->u.process.exe.len == 0)
 		return NULL;
-	return workload->u.process.exe.data; /* decoders, copies and setters all end it with a NUL */
+	return workload->u.process.exe
+		.data; /* decoders, copies and setters all end it with a NUL */
 }

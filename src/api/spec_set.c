@@ -152,7 +152,8 @@ static enum bv_code absolute(const char *path, const char *where, char ret_path[
 		return bv_fail_remedy(err, BV_E_ARGUMENT, where, "name a file or directory",
 				      "the path is empty");
 	if (strlen(path) >= PATH_MAX)
-		return bv_fail(err, BV_E_ARGUMENT, where, "the path is longer than any path can be");
+		return bv_fail(err, BV_E_ARGUMENT, where,
+			       "the path is longer than any path can be");
 	if (!has_dots(path)) {
 		if (*path != '/' && (!getcwd(real, sizeof real) || real[0] != '/'))
 			return refuse_path(err, where, ".");

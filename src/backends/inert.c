@@ -102,8 +102,8 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 		ret_profile->remedy[kind] = "use the backend of this platform";
 	}
 	ret_profile->primitive[BV_KIND_CAPTURE] = "host_pipe";
-	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){BV_ENFORCED,
-								    1u << BV_CLAIM_CAPTURED_STREAMS};
+	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){
+		BV_ENFORCED, 1u << BV_CLAIM_CAPTURED_STREAMS};
 	ret_profile->reason[BV_KIND_CAPTURE] = ret_profile->remedy[BV_KIND_CAPTURE] = "";
 
 	ret_profile->primitive[BV_KIND_LAUNCH] = "host_spawn";
@@ -319,7 +319,8 @@ static void inert_free(struct bv_backend_run *run)
 static void find_capture(struct bv_backend_run *run)
 {
 	for (size_t i = 0; i < run->plan->admitted.count; i++) {
-		const struct bv_requirement *requirement = &run->plan->admitted.items[i].requirement;
+		const struct bv_requirement *requirement = &run->plan->admitted.items[i]
+								    .requirement;
 
 		if (bv_kind_of(requirement) != BV_KIND_CAPTURE)
 			continue;
@@ -506,7 +507,8 @@ static enum bv_code inert_resize(struct bv_backend_run *run, uint16_t rows, uint
 	return bv_fail(err, BV_E_STATE, "terminal", "this run has no terminal");
 }
 
-static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
+static enum bv_code inert_signal(struct bv_backend_run *run, int signal_number,
+				 struct bv_error *err)
 {
 	if (run->pid == 0)
 		return bv_fail(err, BV_E_STATE, "inert", "the program has ended");

@@ -84,7 +84,8 @@ static enum bv_code sim_probe(void *self, struct bv_arena *arena,
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	facts[0] = (struct bv_text_pair){BV_STR("backend"), BV_STR("sim")};
 	facts[1] = (struct bv_text_pair){BV_STR("confinement"), BV_STR("simulated")};
-	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("sim"), .probed = {facts, 2}};
+	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("sim"),
+						     .probed = {facts, 2}};
 	sim_budget(&ret_snapshot->budget);
 	if (lies(sim, BV_SIM_DRIFT)) {
 		facts[2] = (struct bv_text_pair){BV_STR("weather"),

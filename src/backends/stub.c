@@ -23,7 +23,8 @@ static enum bv_code stub_probe(void *self, struct bv_arena *arena,
 	if (pairs == NULL)
 		return bv_fail(err, BV_E_MEMORY, "profile", "no memory for the probe");
 	for (size_t i = 0; i < 2; i++)
-		pairs[i] = (struct bv_text_pair){bv_str_from(facts[i][0]), bv_str_from(facts[i][1])};
+		pairs[i] = (struct bv_text_pair){bv_str_from(facts[i][0]),
+						 bv_str_from(facts[i][1])};
 	*ret_snapshot = (struct bv_profile_snapshot){
 		.backend = *(const struct bv_str *)self,
 		.probed = {pairs, 2},

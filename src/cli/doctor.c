@@ -75,7 +75,8 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 		const struct tried *tried = &world->tried[i];
 		enum result result = HOLDS;
 
-		if (strcmp(trial->requirement, row->requirement) != 0 || tried->free != CLI_HAPPENED)
+		if (strcmp(trial->requirement, row->requirement) != 0 ||
+		    tried->free != CLI_HAPPENED)
 			continue;
 		if (tried->confined == CLI_REFUSED)
 			result = REFUSED;
@@ -297,7 +298,8 @@ int cli_doctor(int argc, char **argv)
 {
 	static struct world worlds[] = {
 		{.title = "With everything this machine has"},
-		{.title = "Without namespaces (--without namespaces, or where the machine forbids them)",
+		{.title =
+			 "Without namespaces (--without namespaces, or where the machine forbids them)",
 		 .layer = "namespaces"},
 	};
 	struct world *chosen = worlds;

@@ -94,7 +94,8 @@ static size_t show(struct cli_escape *escape, unsigned char byte, char *out)
 	escape->held_count = 0;
 	if (first == 0xc2 && byte < 0xa0) {
 		memcpy(out,
-		       (const char[8]){'<', 'U', '+', '0', '0', hex[byte >> 4], hex[byte & 15], '>'},
+		       (const char[8]){'<', 'U', '+', '0', '0', hex[byte >> 4], hex[byte & 15],
+				       '>'},
 		       8);
 		return 8;
 	}

@@ -300,7 +300,8 @@ int cli_lab_open(struct cli_lab *lab)
 	if (start_victim(lab) != 0)
 		return fail("a process to be signalled");
 	cli_lab_expand(lab, "%o/secret", path, sizeof path);
-	lab->planted_fd = open(path, O_RDONLY); /* without O_CLOEXEC: a descriptor somebody forgot */
+	lab->planted_fd = open(path,
+			       O_RDONLY); /* without O_CLOEXEC: a descriptor somebody forgot */
 	return lab->planted_fd < 0 || setenv("BVISOR_DOCTOR_PLANTED", lab->token, 1) != 0
 		       ? fail(path)
 		       : 0;

@@ -17,7 +17,8 @@ static int print_table(const struct bv_plan *plan)
 		struct bv_plan_row row = bv_plan_row(plan, i);
 
 		cli_table_row(&table,
-			      strcmp(row.verdict, "Enforced") == 0 ? CLI_TABLE_GOOD : CLI_TABLE_WEAK,
+			      strcmp(row.verdict, "Enforced") == 0 ? CLI_TABLE_GOOD
+								   : CLI_TABLE_WEAK,
 			      (const char *[]){row.requirement, row.verdict, row.mechanism,
 					       row.evidence});
 		if (row.detail && *row.detail)

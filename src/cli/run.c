@@ -173,7 +173,8 @@ static int open_streams(struct session *s)
 	s->report.dir = s->report.fd = -1;
 	if (open_source(request, &s->source) != 0)
 		return -1;
-	if (cli_sink_open(&s->sinks[BV_STDOUT], STDOUT_FILENO, request->output_path, escapes) != 0 ||
+	if (cli_sink_open(&s->sinks[BV_STDOUT], STDOUT_FILENO, request->output_path, escapes) !=
+		    0 ||
 	    cli_sink_open(&s->sinks[BV_STDERR], STDERR_FILENO, request->error_path, escapes) != 0)
 		return -1;
 	return request->report_path ? cli_output_open(request->report_path, &s->report) : 0;
@@ -281,8 +282,9 @@ static int status_of_not_started(const struct session *s, const struct bv_report
 	case ENOENT:
 		if (access(program, F_OK) != 0)
 			return CLI_EXIT_NOT_FOUND;
-		cli_remedy("its interpreter, named in its first line or its ELF header, is missing: "
-			   "install it, or grant it with --exec and --read");
+		cli_remedy(
+			"its interpreter, named in its first line or its ELF header, is missing: "
+			"install it, or grant it with --exec and --read");
 		break;
 	case ENOEXEC:
 		cli_remedy(

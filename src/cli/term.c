@@ -13,7 +13,8 @@ static int raw_fd = -1;
 void cli_term_restore(void)
 {
 	if (raw_fd >= 0)
-		(void)tcsetattr(raw_fd, TCSADRAIN, &saved); /* a terminal that hung up has no mode */
+		(void)tcsetattr(raw_fd, TCSADRAIN,
+				&saved); /* a terminal that hung up has no mode */
 	raw_fd = -1;
 }
 
@@ -24,7 +25,8 @@ int cli_term_raw(int fd)
 	if (tcgetattr(fd, &saved) != 0)
 		return -1;
 	raw = saved;
-	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL |
+				   IXON);
 	raw.c_oflag &= ~(tcflag_t)OPOST;
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	raw.c_cflag = (raw.c_cflag & ~(tcflag_t)(CSIZE | PARENB)) | CS8;

@@ -120,7 +120,8 @@ static bool has_status(struct cli_lab *lab, const char *status, const struct cli
 
 /* ---- What else a trial asks for -------------------------------------------------------------- */
 
-static enum bv_code spawn_none(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+static enum bv_code spawn_none(struct bv_spec *spec, const struct cli_lab *lab,
+			       struct bv_error *err)
 {
 	(void)lab;
 	return bv_spec_spawn(spec, BV_SPAWN_NONE, err);
@@ -156,7 +157,8 @@ static enum bv_code private_tmp(struct bv_spec *spec, const struct cli_lab *lab,
 	return bv_spec_tmp(spec, 4 << 20, err);
 }
 
-static enum bv_code write_only(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+static enum bv_code write_only(struct bv_spec *spec, const struct cli_lab *lab,
+			       struct bv_error *err)
 {
 	char path[256];
 

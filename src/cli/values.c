@@ -58,9 +58,10 @@ static const char *parse(const char *text, const struct unit *units, const char 
 
 const char *cli_parse_size(const char *text, uint64_t *ret_bytes)
 {
-	return parse(text, sizes,
-		     "is not a size; write a whole number of bytes, or with K, M, G or T as in 256M",
-		     ret_bytes);
+	return parse(
+		text, sizes,
+		"is not a size; write a whole number of bytes, or with K, M, G or T as in 256M",
+		ret_bytes);
 }
 
 const char *cli_parse_duration(const char *text, uint64_t *ret_micros)

@@ -51,7 +51,8 @@ static struct bv_budget_witness *witness_in(struct bv_budget_witnesses *witnesse
 {
 	bv_assert((size_t)dimension < BV_DIMENSION_COUNT);
 	return (struct bv_budget_witness *)(void *)((uint8_t *)witnesses +
-						    bv_budget_witnesses_type.rows[dimension].offset);
+						    bv_budget_witnesses_type.rows[dimension]
+							    .offset);
 }
 
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
@@ -131,7 +132,8 @@ static void minimums_of_capability(const struct bv_capability *capability, uint6
 		return;
 	case BV_CAP_INHERITED_FDS:
 		if (capability->u.fds.policy.tag == BV_FDS_ONLY)
-			raise_by(&least[BV_DIMENSION_HANDLES], capability->u.fds.policy.u.fds.count);
+			raise_by(&least[BV_DIMENSION_HANDLES],
+				 capability->u.fds.policy.u.fds.count);
 		return;
 	}
 	bv_assert(false);
@@ -233,8 +235,8 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	struct bv_digest profile_digest;
 
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_budget_request *request = bv_budget_request_in(requested,
-									       (enum bv_dimension)d);
+		const struct bv_budget_request *request = bv_budget_request_in(
+			requested, (enum bv_dimension)d);
 		const struct bv_budget_availability *has = bv_budget_available_in(
 			profile, (enum bv_dimension)d);
 
@@ -259,8 +261,8 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	bv_canon_hash(&bv_budget_profile_type, profile, &profile_digest);
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
 		const struct bv_row *row = &bv_admitted_budgets_type.rows[d];
-		const struct bv_budget_request *request = bv_budget_request_in(requested,
-									       (enum bv_dimension)d);
+		const struct bv_budget_request *request = bv_budget_request_in(
+			requested, (enum bv_dimension)d);
 		const struct bv_budget_availability *has = bv_budget_available_in(
 			profile, (enum bv_dimension)d);
 

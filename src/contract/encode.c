@@ -246,7 +246,8 @@ static void put_content(struct bv_writer *writer, const struct bv_row *row, cons
 	bv_assert(false);
 }
 
-static void encode_record(struct bv_writer *writer, const struct bv_type *type, const uint8_t *value)
+static void encode_record(struct bv_writer *writer, const struct bv_type *type,
+			  const uint8_t *value)
 {
 	size_t count = 0;
 

@@ -28,7 +28,8 @@ enum bv_frame_reject {
 };
 
 struct bv_frame {
-	uint16_t version; /* 1 or 2; of a rejected frame, what was found, from UNSUPPORTED_VERSION on */
+	uint16_t
+		version; /* 1 or 2; of a rejected frame, what was found, from UNSUPPORTED_VERSION on */
 	const uint8_t *body; /* inside the frame */
 	size_t body_bytes;
 	struct bv_digest digest;

@@ -313,7 +313,8 @@ static enum bv_code read_digits(struct reader *reader, const struct bv_path *pat
 		reader->at++;
 	}
 	if (reader->text.data[start] == '0' && reader->at - start > 1)
-		return refuse(reader, path, start, "", "a number starts with a needless zero%s", "");
+		return refuse(reader, path, start, "", "a number starts with a needless zero%s",
+			      "");
 	if (peek(reader) == '.' || peek(reader) == 'e' || peek(reader) == 'E')
 		return refuse(reader, path, start, "write it out, without point or exponent",
 			      "only whole numbers belong here%s", "");
@@ -341,7 +342,8 @@ static enum bv_code read_i32(struct reader *reader, const struct bv_path *path, 
 	negative = peek(reader) == '-';
 	if (negative)
 		reader->at++;
-	code = read_digits(reader, path, negative ? (uint64_t)INT32_MAX + 1 : INT32_MAX, &magnitude);
+	code = read_digits(reader, path, negative ? (uint64_t)INT32_MAX + 1 : INT32_MAX,
+			   &magnitude);
 	if (code == BV_OK && negative && magnitude == 0)
 		return refuse(reader, path, reader->at - 1, "write 0",
 			      "there is no negative zero%s", "");

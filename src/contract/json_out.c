@@ -86,7 +86,8 @@ static bool is_obeyed(uint32_t code_point)
 
 static void print_text(struct printer *printer, struct bv_str text)
 {
-	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt"; /* character, letter of its escape */
+	static const char shorts[] =
+		"\"\"\\\\\bb\ff\nn\rr\tt"; /* character, letter of its escape */
 
 	print(printer, "\"");
 	for (size_t at = 0; at < text.len;) {

@@ -76,7 +76,8 @@ static void put_covers(struct bv_writer *writer, uint32_t covers)
 	bv_put_array(writer, count);
 	for (uint32_t kind = 0; kind < bv_requirement_kind_type.row_count; kind++)
 		if ((covers >> kind & 1) != 0)
-			bv_put_str(writer, bv_str_from(bv_name_of(&bv_requirement_kind_type, kind)));
+			bv_put_str(writer,
+				   bv_str_from(bv_name_of(&bv_requirement_kind_type, kind)));
 }
 
 enum bv_code bv_primitive_digest(struct bv_arena *scratch, const struct bv_primitive *primitive,
@@ -220,7 +221,8 @@ static enum bv_code check_prerequisites(const struct compiler *compiler)
 		const struct bv_primitive *primitive = compiler->nodes[i].primitive;
 
 		for (size_t j = 0; j < primitive->prerequisites.count; j++) {
-			const struct bv_primitive absent = {.id = primitive->prerequisites.items[j]};
+			const struct bv_primitive absent = {
+				.id = primitive->prerequisites.items[j]};
 			size_t other;
 
 			if (!find(compiler, absent.id, &other))

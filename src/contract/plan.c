@@ -47,7 +47,8 @@ enum bv_code bv_backend_find(const struct bv_backend *const *backends, size_t co
 
 static enum bv_code refuse_memory(const struct planner *planner)
 {
-	return bv_fail(planner->err, BV_E_MEMORY, "", "the plan needs more memory than it may have");
+	return bv_fail(planner->err, BV_E_MEMORY, "",
+		       "the plan needs more memory than it may have");
 }
 
 /* Probes and checks that what came can be written: a plan of it must hash the same everywhere. */
@@ -462,7 +463,8 @@ enum bv_code bv_plan_recheck(const struct bv_backend *backend, const struct bv_b
 		code = bv_plan_check_id(plan, err);
 	if (code != BV_OK)
 		return code;
-	if (!bv_str_is(plan->backend, backend->id) || !bv_str_is(plan->profile.backend, backend->id))
+	if (!bv_str_is(plan->backend, backend->id) ||
+	    !bv_str_is(plan->profile.backend, backend->id))
 		return bv_fail_remedy(err, BV_E_PLAN, "backend", "plan again for this backend",
 				      "a plan made for %.*s is offered to %s",
 				      (int)(plan->backend.len < 32 ? plan->backend.len : 32),

@@ -216,9 +216,9 @@ enum bv_code bv__gate_controls(struct bv__gate *gate)
 	for (size_t i = 0; i < controls->count; i++) {
 		const struct bv_path path = {&top, NULL, i};
 		struct bv_host_control control = controls->items[i];
-		struct bv_host_control *first = seen_at[control.tag] == 0
-							? NULL
-							: &controls->items[seen_at[control.tag] - 1];
+		struct bv_host_control *first =
+			seen_at[control.tag] == 0 ? NULL
+						  : &controls->items[seen_at[control.tag] - 1];
 		enum bv_code code = BV_OK;
 
 		if (control.tag == BV_CONTROL_CAPTURE)

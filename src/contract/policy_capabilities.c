@@ -67,7 +67,8 @@ static enum bv_code gate_environment(struct bv__gate *gate, const struct bv_path
 			if (bv_str_equal(entries->items[j].name, entry->name))
 				return bv__refuse(gate, &path, "give it one value",
 						  "the environment variable '%.*s' is there twice",
-						  (int)(entry->name.len < 64 ? entry->name.len : 64),
+						  (int)(entry->name.len < 64 ? entry->name.len
+									     : 64),
 						  entry->name.data);
 		total_bytes += entry->name.len;
 		code = gate_env_value(gate, &(struct bv_path){&path, "source", 0}, &entry->source,
@@ -129,11 +130,15 @@ static enum bv_code gate_network(struct bv__gate *gate, const struct bv_path *up
 	if (!bv_value_sort(gate->arena, &bv_net_dest_type, peers->items, peers->count))
 		return bv__gate_memory(gate);
 	for (size_t i = 1; i < peers->count; i++)
-		if (bv_value_compare(&bv_net_dest_type, &peers->items[i - 1], &peers->items[i]) == 0)
-			return bv__refuse(
-				gate, &list, "name it once", "the peer %.*s:%u is there twice",
-				(int)(peers->items[i].host.len < 64 ? peers->items[i].host.len : 64),
-				peers->items[i].host.data, (unsigned int)peers->items[i].port);
+		if (bv_value_compare(&bv_net_dest_type, &peers->items[i - 1], &peers->items[i]) ==
+		    0)
+			return bv__refuse(gate, &list, "name it once",
+					  "the peer %.*s:%u is there twice",
+					  (int)(peers->items[i].host.len < 64
+							? peers->items[i].host.len
+							: 64),
+					  peers->items[i].host.data,
+					  (unsigned int)peers->items[i].port);
 	if (peers->count == 0)
 		*policy = (struct bv_net_policy){.tag = BV_NET_DENY_ALL};
 	return BV_OK;

@@ -181,7 +181,8 @@ static enum bv_code gate_deny(struct bv__gate *gate, struct bv_execution_options
 		if (code != BV_OK)
 			return code;
 		if (deny->items[i].len == 1)
-			return bv__refuse(gate, &path, "deny less", "with / denied nothing is left");
+			return bv__refuse(gate, &path, "deny less",
+					  "with / denied nothing is left");
 		if (bv__gate_grants(gate, deny->items[i]))
 			return bv__refuse(gate, &path, "drop the grant or the denial",
 					  "this path is granted and denied");

@@ -203,7 +203,8 @@ bool bv_row_present(const struct bv_row *row, const void *value)
 	bool present = true;
 
 	if (row->presence != BV_PRESENCE_MUST)
-		__builtin_memcpy(&present, (const uint8_t *)value + row->has_offset, sizeof present);
+		__builtin_memcpy(&present, (const uint8_t *)value + row->has_offset,
+				 sizeof present);
 	return present;
 }
 

@@ -264,7 +264,8 @@ static bool copy_content(struct bv_arena *arena, const struct bv_row *row, const
 	case BV_SHAPE_ENUMS:
 		return copy_list(arena, row, from, to);
 	case BV_SHAPE_TEXTS:
-		return copy_texts(arena, (const struct bv_text_map *)from, (struct bv_text_map *)to);
+		return copy_texts(arena, (const struct bv_text_map *)from,
+				  (struct bv_text_map *)to);
 	}
 	bv_assert(false);
 	return false;
@@ -341,7 +342,8 @@ static enum bv_code check_texts(const struct check *check, const struct bv_text_
 		if (code != BV_OK)
 			return code;
 		if (i != 0 && bv_str_compare(map->items[i - 1].key, map->items[i].key) >= 0)
-			return check_fails(check, &step, "this key is out of order, or there twice");
+			return check_fails(check, &step,
+					   "this key is out of order, or there twice");
 	}
 	return BV_OK;
 }

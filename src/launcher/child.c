@@ -21,7 +21,8 @@
 #include "linux/sys.h"
 
 enum {
-	SECUREBITS_LOCKED = 0xef, /* NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE and all four locks */
+	SECUREBITS_LOCKED =
+		0xef, /* NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE and all four locks */
 	CAPABILITY_COUNT = 64,
 	PR_CAP_AMBIENT_NUMBER = 47,
 	PR_CAP_AMBIENT_CLEAR = 4,
@@ -234,7 +235,8 @@ static int child_seccomp(const struct child_plan *plan)
 	const struct boundary_message listening = {.type = BOUNDARY_LISTENER};
 	/* Once the launcher looks at a call, only death interrupts it, or a signal would make it count
 	 * twice.  Linux 5.19; before, nothing but the count differs. */
-	int listener = bv_sys_seccomp_filter(plan->filter_flags | BV_SECCOMP_FLAG_WAIT_KILLABLE_RECV,
+	int listener = bv_sys_seccomp_filter(plan->filter_flags |
+						     BV_SECCOMP_FLAG_WAIT_KILLABLE_RECV,
 					     &plan->filter);
 
 	if (listener < 0 && errno == EINVAL)

@@ -27,7 +27,8 @@ static const struct bv_open_how through_no_link = {
 int child_open_tree(const struct child_mount *mount, int idmap_fd)
 {
 	/* Private, or what is mounted below it here would appear on the host. */
-	const struct bv_mount_attr attr = {.attr_set = mount->attributes, .propagation = MS_PRIVATE};
+	const struct bv_mount_attr attr = {.attr_set = mount->attributes,
+					   .propagation = MS_PRIVATE};
 	struct stat seen;
 	int source = bv_sys_openat2(AT_FDCWD, mount->source, &through_no_link);
 	int tree = -1;

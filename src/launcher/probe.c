@@ -706,7 +706,8 @@ static struct bv_str fact_text(struct bv_arena *arena, const struct probe_result
 	if (result->sys_errno == 0)
 		return bv_arena_format(arena, "no: failed at %s", result->step);
 	if (name == NULL)
-		return bv_arena_format(arena, "no: errno %d at %s", result->sys_errno, result->step);
+		return bv_arena_format(arena, "no: errno %d at %s", result->sys_errno,
+				       result->step);
 	return bv_arena_format(arena, "no: %s at %s", name, result->step);
 }
 

@@ -155,7 +155,8 @@ static int child_v1_fds(const struct bv_v1_child_plan *plan)
 		child_v1_keep(kept, count++, plan->ruleset_fd);
 	if (plan->close_list != NULL) {
 		for (size_t i = 0; i < plan->close_count; i++)
-			(void)close(plan->close_list[i]); /* Linux has closed it, whatever it says */
+			(void)close(
+				plan->close_list[i]); /* Linux has closed it, whatever it says */
 	} else if (child_v1_close_gaps(kept, count) != 0) {
 		return -1;
 	}

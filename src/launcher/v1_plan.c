@@ -58,9 +58,10 @@ int bv__v1_check_identity(struct bv_v1_launch *launch)
 
 	bv_canon_hash(&bv_lowering_type, &launch->body->lowering, &lowering);
 	if (!bv_digest_equal(&lowering, &launch->body->h_l))
-		return bv__v1_refuse(launch->transcript, BV_REFUSAL_IDENTITY_MISMATCH,
-				     "h_l is not the digest of the lowering; the host must hash what "
-				     "it sends");
+		return bv__v1_refuse(
+			launch->transcript, BV_REFUSAL_IDENTITY_MISMATCH,
+			"h_l is not the digest of the lowering; the host must hash what "
+			"it sends");
 	return 0;
 }
 
@@ -91,10 +92,11 @@ static int check_duplicates(struct bv_v1_launch *launch)
 		const uint32_t bit = 1U << table->items[i].role;
 
 		if (is_singleton(table->items[i].role) && (roles & bit) != 0)
-			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
-						    "the descriptor table gives a role for one slot "
-						    "again, to slot ",
-						    table->items[i].slot_index);
+			return bv__v1_refuse_number(
+				launch->transcript, BV_REFUSAL_PLAN_INVALID,
+				"the descriptor table gives a role for one slot "
+				"again, to slot ",
+				table->items[i].slot_index);
 		roles |= bit;
 	}
 	return 0;
@@ -154,10 +156,11 @@ static int check_target(struct bv_v1_launch *launch)
 		const struct bv_str name = target->envp.items[i].name;
 
 		if (name.len == 0 || memchr(name.data, '=', name.len) != NULL)
-			return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_PLAN_INVALID,
-						    "a variable's name is empty or has a '=' in it, "
-						    "in envp at index ",
-						    (int64_t)i);
+			return bv__v1_refuse_number(
+				launch->transcript, BV_REFUSAL_PLAN_INVALID,
+				"a variable's name is empty or has a '=' in it, "
+				"in envp at index ",
+				(int64_t)i);
 	}
 	return 0;
 }
@@ -195,11 +198,11 @@ static int check_schedule(struct bv_v1_launch *launch)
 
 	for (size_t i = 0; i < entries->count; i++) {
 		if (!classify(&entries->items[i], &launch->actions))
-			return bv__v1_refuse_number(launch->transcript,
-						    BV_REFUSAL_MISSING_PRIMITIVE,
-						    "this launcher has no such action in that phase: "
-						    "lowering entry ",
-						    (int64_t)i);
+			return bv__v1_refuse_number(
+				launch->transcript, BV_REFUSAL_MISSING_PRIMITIVE,
+				"this launcher has no such action in that phase: "
+				"lowering entry ",
+				(int64_t)i);
 	}
 	if (!launch->actions.exec)
 		return bv__v1_refuse(
@@ -220,9 +223,10 @@ int bv__v1_check_requests(struct bv_v1_launch *launch)
 	const struct bv_launch_target *target = &launch->body->target;
 
 	if (!launch->actions.scrub)
-		return bv__v1_refuse(launch->transcript, BV_REFUSAL_PLAN_INVALID,
-				     "the lowering closes nothing; it needs linux.ambient.scrub.v1 in "
-				     "phase 3");
+		return bv__v1_refuse(
+			launch->transcript, BV_REFUSAL_PLAN_INVALID,
+			"the lowering closes nothing; it needs linux.ambient.scrub.v1 in "
+			"phase 3");
 	if (target->has_network_namespace && !target->has_user_namespace) {
 		bv__v1_note(launch->transcript,
 			    "network_namespace=requested_without_userns fail_closed");

@@ -46,10 +46,11 @@ static int add_root(struct bv_v1_launch *launch, int ruleset_fd, const struct bv
 								: handled & ~never_granted;
 
 	if (bv_sys_landlock_add_path(ruleset_fd, (int)slot->slot_index, rights) != 0)
-		return bv__v1_refuse_number(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-					    "Landlock takes no such root, which must be a directory: "
-					    "slot ",
-					    slot->slot_index);
+		return bv__v1_refuse_number(
+			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+			"Landlock takes no such root, which must be a directory: "
+			"slot ",
+			slot->slot_index);
 	return 0;
 }
 
@@ -75,9 +76,10 @@ int bv__v1_make_ruleset(struct bv_v1_launch *launch)
 					    "Linux 6.2); its ABI is ",
 					    abi);
 	if (count_roots(table) == 0)
-		return bv__v1_refuse(launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
-				     "Landlock without a root would deny even the executable; declare "
-				     "ReadRoot or WriteRoot slots");
+		return bv__v1_refuse(
+			launch->transcript, BV_REFUSAL_HANDLE_MISMATCH,
+			"Landlock without a root would deny even the executable; declare "
+			"ReadRoot or WriteRoot slots");
 	attr.handled_access_fs = bv_landlock_known(abi).handled_access_fs &
 				 ((BV_LANDLOCK_IOCTL_DEV << 1) - 1);
 	fd = bv_sys_landlock_create_ruleset(&attr, abi);

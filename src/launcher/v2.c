@@ -57,7 +57,9 @@ void launch_state(struct launch *launch, enum bv_launcher_state state)
 
 void launch_fault(struct launch *launch, enum bv_step step, int sys_errno, uint32_t index)
 {
-	const struct bv_record_fault record = {.step = step, .sys_errno = sys_errno, .index = index};
+	const struct bv_record_fault record = {.step = step,
+					       .sys_errno = sys_errno,
+					       .index = index};
 
 	if (launch->faulted)
 		return;

@@ -11,7 +11,8 @@
 #include "boundary.h"
 
 enum {
-	LAUNCH_DENIED_MAX = 64, /* kinds of denied calls told apart; the rest count under number ~0 */
+	LAUNCH_DENIED_MAX =
+		64, /* kinds of denied calls told apart; the rest count under number ~0 */
 };
 
 struct launch {

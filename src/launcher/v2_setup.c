@@ -202,7 +202,8 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	struct child_plan *plan = &launch->plan;
 	struct child_link *links = bv_arena_array(launch->arena, root->symlinks.count + 1,
 						  sizeof(*links));
-	const char **masked = bv_arena_array(launch->arena, root->masked.count + 1, sizeof(*masked));
+	const char **masked = bv_arena_array(launch->arena, root->masked.count + 1,
+					     sizeof(*masked));
 
 	if (links == NULL || masked == NULL)
 		return -1;
@@ -305,7 +306,8 @@ static int prepare_filter(struct launch *launch)
 static int prepare_limits(struct launch *launch)
 {
 	const struct bv_launch_rlimit_list *from = &launch->work->rlimits;
-	struct child_limit *limits = bv_arena_array(launch->arena, from->count + 1, sizeof(*limits));
+	struct child_limit *limits = bv_arena_array(launch->arena, from->count + 1,
+						    sizeof(*limits));
 
 	if (limits == NULL)
 		return -1;

@@ -570,7 +570,8 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 	ret_list->count = 0;
 	ret_list->items = bv_arena_array(arena, LAYERS_MAX, sizeof(*ret_list->items));
 	if (ret_list->items == NULL)
-		return bv_fail(err, BV_E_MEMORY, "attestation", "no memory to look at the workload");
+		return bv_fail(err, BV_E_MEMORY, "attestation",
+			       "no memory to look at the workload");
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)installed->workload_pid);
 	attest.dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (attest.dir < 0)

@@ -115,7 +115,8 @@ static void join_twins(struct bv_grants *grants)
 }
 
 /* The nearest settled grant before `count` that covers `path`: parents come first. */
-static const struct bv_grant *nearest(const struct bv_grant *items, size_t count, struct bv_str path)
+static const struct bv_grant *nearest(const struct bv_grant *items, size_t count,
+				      struct bv_str path)
 {
 	while (count-- > 0) {
 		if (bv_path_covers(items[count].dest, path))
@@ -183,7 +184,8 @@ static uint64_t rule_access(const struct bv_grants *grants, size_t index, int ab
 	const struct bv_grant *grant = &grants->items[index];
 	const uint64_t wanted = bv__landlock_access(grant->rights, grant->seen.mode, abi);
 
-	if ((wanted & ~bv__landlock_access(outer_rights(grants, index), grant->seen.mode, abi)) == 0)
+	if ((wanted & ~bv__landlock_access(outer_rights(grants, index), grant->seen.mode, abi)) ==
+	    0)
 		return 0;
 	return wanted;
 }

@@ -42,7 +42,8 @@ bool bv__private_ids_in(const char *map, struct bv_id_range *ret_range)
 		if (inside > UINT32_MAX || count == 0 || count > UINT32_MAX)
 			continue;
 		last = inside + count - 1;
-		if (inside <= NOBODYS_FIRST && last >= (uint64_t)NOBODYS_FIRST + NOBODYS_COUNT - 1) {
+		if (inside <= NOBODYS_FIRST &&
+		    last >= (uint64_t)NOBODYS_FIRST + NOBODYS_COUNT - 1) {
 			*ret_range = (struct bv_id_range){NOBODYS_FIRST, NOBODYS_COUNT};
 			return true;
 		}
@@ -67,7 +68,8 @@ bool bv__private_ids_of(struct bv_str text, struct bv_id_range *ret_range)
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.data[i] == '-' && which == 0 && i > 0) {
 			which = 1;
-		} else if (text.data[i] < '0' || text.data[i] > '9' || numbers[which] > UINT32_MAX) {
+		} else if (text.data[i] < '0' || text.data[i] > '9' ||
+			   numbers[which] > UINT32_MAX) {
 			return false;
 		} else {
 			numbers[which] = numbers[which] * 10 + (uint64_t)(text.data[i] - '0');

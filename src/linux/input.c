@@ -63,7 +63,8 @@ static void watch_for_room(struct bv_backend_run *run)
 
 static enum bv_code end_input(struct bv_backend_run *run)
 {
-	static const char end_of_file = 4; /* Ctrl-D, which a terminal's line discipline makes one of */
+	static const char end_of_file =
+		4; /* Ctrl-D, which a terminal's line discipline makes one of */
 
 	if (run->lowered.terminal && run->input_fd >= 0)
 		(void)write_quietly(run->input_fd, &end_of_file, 1);

@@ -163,8 +163,9 @@ static enum bv_code lower_identity(struct bv_lowering_state *state)
 				  : "");
 	/* Whoever wonders why a granted file cannot be used finds it here. */
 	if (layers->root && !layers->idmap)
-		bv__lower_observe(state, "owner_map",
-				  "none: files of user 0 are to the workload like any other user's");
+		bv__lower_observe(
+			state, "owner_map",
+			"none: files of user 0 are to the workload like any other user's");
 	return BV_OK;
 }
 

@@ -74,7 +74,8 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 		const struct bv_str value = value_of(state, &entry->source);
 		char *text;
 
-		if (value.data == NULL && value.len == 0 && entry->source.tag == BV_ENV_SECRET_LEASE)
+		if (value.data == NULL && value.len == 0 &&
+		    entry->source.tag == BV_ENV_SECRET_LEASE)
 			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment",
 					      "give its value with the run",
 					      "nobody gave the secret '%.*s'",

@@ -394,7 +394,8 @@ static enum bv_code check_missing(struct bv_lowering_state *state)
 					"make it first, empty, or do not grant writing around it",
 					"'%.*s' is denied and not there, and may be made where '%.*s' is written",
 					(int)(denied.len < 80 ? denied.len : 80), denied.data,
-					(int)(grant->seen.path.len < 80 ? grant->seen.path.len : 80),
+					(int)(grant->seen.path.len < 80 ? grant->seen.path.len
+									: 80),
 					grant->seen.path.data);
 		}
 	}

@@ -58,7 +58,8 @@ static struct bv_str read_line(struct bv_arena *arena, const char *path, const c
 
 	if (fd >= 0)
 		close(fd);
-	while (got > 0 && line.len < (size_t)got && text[line.len] != '\n' && text[line.len] != '\0')
+	while (got > 0 && line.len < (size_t)got && text[line.len] != '\n' &&
+	       text[line.len] != '\0')
 		line.len++;
 	if (line.len == 0)
 		return bv_str_from(otherwise);
@@ -143,7 +144,8 @@ static void read_facts(struct probe *probe)
 	facts[BV_FACT_GID] = number(probe, getegid());
 	facts[BV_FACT_KERNEL] = bv_arena_copy(arena, bv_str_from(name.release));
 	facts[BV_FACT_LANDLOCK_ABI] = number(probe, (uint64_t)bv_sys_landlock_abi());
-	facts[BV_FACT_MAX_USERNS] = read_line(arena, "/proc/sys/user/max_user_namespaces", "absent");
+	facts[BV_FACT_MAX_USERNS] = read_line(arena, "/proc/sys/user/max_user_namespaces",
+					      "absent");
 	facts[BV_FACT_NOFILE_HARD] = number(probe, files.rlim_max);
 	facts[BV_FACT_OUTER_SECCOMP] = number(probe, mode > 0 ? (uint64_t)mode : 0);
 	facts[BV_FACT_PID_MAX] = read_line(arena, "/proc/sys/kernel/pid_max", "0");
@@ -286,7 +288,8 @@ static enum bv_code take_findings(struct probe *probe)
 					    probe->memory.facts_bytes, &found, NULL);
 
 	if (code == BV_E_MEMORY)
-		return bv_fail(probe->err, code, "probe", "no memory for the facts of this machine");
+		return bv_fail(probe->err, code, "probe",
+			       "no memory for the facts of this machine");
 	if (code != BV_OK)
 		return bv_fail_remedy(probe->err, BV_E_LAUNCHER, "probe",
 				      "install bvisor and its launcher together",

@@ -197,7 +197,8 @@ struct bv_verdict bv__linux_classify(void *self, const struct bv_requirement *re
 		const enum bv_fs_access access = requirement->u.capability.u.filesystem.access;
 
 		/* A mount is readable or not there; only Landlock can take reading away. */
-		if (bv_str_is(bv_str_from(profile->primitive[BV_KIND_FILESYSTEM]), "private_root") &&
+		if (bv_str_is(bv_str_from(profile->primitive[BV_KIND_FILESYSTEM]),
+			      "private_root") &&
 		    (access == BV_FS_WRITE || access == BV_FS_EXECUTE) &&
 		    verdict.enforcement == BV_ENFORCED)
 			verdict.enforcement = BV_MEDIATED;

@@ -129,7 +129,8 @@ struct bv_record_installed {
 struct bv_record_denied {
 	uint32_t arch; /* AUDIT_ARCH_ */
 	uint32_t number;
-	uint64_t count; /* so far; sent on the first and once more, with the total, before BV_RECORD_EXIT */
+	uint64_t
+		count; /* so far; sent on the first and once more, with the total, before BV_RECORD_EXIT */
 	uint64_t args[6]; /* of the first */
 };
 

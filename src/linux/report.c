@@ -237,7 +237,8 @@ static void report_budgets(struct reporting *reporting)
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
-static void put_stream(struct reporting *reporting, const char *name, const struct bv_stream *stream)
+static void put_stream(struct reporting *reporting, const char *name,
+		       const struct bv_stream *stream)
 {
 	struct bv_stream_record *record = &reporting->body->streams
 						   .items[reporting->body->streams.count++];

@@ -127,7 +127,8 @@ static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
 static void take_denied(struct bv_backend_run *run, const struct bv_record_denied *denied)
 {
 	for (size_t i = 0; i < run->denied_count; i++) {
-		if (run->denied[i].arch == denied->arch && run->denied[i].number == denied->number) {
+		if (run->denied[i].arch == denied->arch &&
+		    run->denied[i].number == denied->number) {
 			run->denied[i].count = denied->count;
 			return;
 		}
@@ -444,7 +445,8 @@ void bv__run_resume(struct bv_backend_run *run)
 enum bv_code bv__run_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err)
 {
 	if (signal_number < 1 || signal_number > BV_SIGNAL_LAST)
-		return bv_fail(err, BV_E_ARGUMENT, "signal", "there is no signal %d", signal_number);
+		return bv_fail(err, BV_E_ARGUMENT, "signal", "there is no signal %d",
+			       signal_number);
 	if (run->state == BV_BACKEND_ENDED)
 		return bv_fail(err, BV_E_STATE, "signal", "the run has ended");
 	/* The launcher signals the program alone; until it says that it runs there is none. */

@@ -227,7 +227,8 @@ static const struct rule_row rows[] = {
 #undef BV_CHECK_FOR
 };
 
-bool bv__seccomp_applies(const struct bv_launch_seccomp *launch, enum bv_seccomp_condition condition)
+bool bv__seccomp_applies(const struct bv_launch_seccomp *launch,
+			 enum bv_seccomp_condition condition)
 {
 	switch (condition) {
 	case BV_WHEN_ALWAYS:
@@ -305,7 +306,8 @@ static uint8_t find_rule(enum bv_syscall_table table, const struct bv_launch_sec
 	return BV_OUTCOME_UNKNOWN_ENOSYS;
 }
 
-static uint8_t judge_arguments(const struct bv_seccomp_check *check, const struct seccomp_data *data)
+static uint8_t judge_arguments(const struct bv_seccomp_check *check,
+			       const struct seccomp_data *data)
 {
 	uint8_t go = BV_RULE_INDIRECT;
 

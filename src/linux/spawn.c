@@ -210,7 +210,8 @@ enum bv_code bv__launcher_digest(const struct bv_launcher_file *file, struct bv_
 			       "the launcher '%s' cannot be a launcher", file->path);
 	data = mmap(NULL, size_bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file->fd, 0);
 	if (data == MAP_FAILED)
-		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher", "the launcher cannot be read");
+		return bv__fail_errno(err, BV_E_LAUNCHER, "launcher",
+				      "the launcher cannot be read");
 	bv_hash_bytes(data, size_bytes, ret_digest);
 	(void)munmap(data, size_bytes);
 	return check_digest(ret_digest, err);
@@ -250,7 +251,8 @@ static int run_child(void *argument)
 	}
 	/* Out of the terminal's reach: Ctrl-C is for the host, which then decides. */
 	(void)setsid();
-	bv_sys_execveat(child->exe_fd, "", child->spawn->argv, child->spawn->envp, BV_AT_EMPTY_PATH);
+	bv_sys_execveat(child->exe_fd, "", child->spawn->argv, child->spawn->envp,
+			BV_AT_EMPTY_PATH);
 fail:
 	child->failed_errno = errno;
 	return 127;

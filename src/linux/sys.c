@@ -241,7 +241,8 @@ int bv_sys_landlock_add_path(int ruleset_fd, int parent_fd, uint64_t allowed_acc
 {
 	const struct bv_landlock_path_beneath_attr rule = {allowed_access, parent_fd};
 
-	return (int)syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	return (int)syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule,
+			    0);
 }
 
 int bv_sys_landlock_restrict_self(int ruleset_fd, uint32_t flags)

@@ -36,7 +36,8 @@ static enum bv_code out_of_order(const struct bv_transcript *transcript, const c
 				 struct bv_error *err)
 {
 	return bv_fail(err, BV_E_LAUNCHER, WHERE, "the launcher said %s after %s", what,
-		       transcript->started ? bv__launcher_state_name(transcript->state) : "nothing");
+		       transcript->started ? bv__launcher_state_name(transcript->state)
+					   : "nothing");
 }
 
 static bool is_terminal(enum bv_launcher_state state)
@@ -155,7 +156,8 @@ static enum bv_code check_header(const struct bv_transcript *transcript,
 			       (unsigned long long)header->sequence,
 			       (unsigned long long)transcript->next_sequence);
 	if (header->monotonic_ns < transcript->last_ns)
-		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record from before the one it follows");
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "a record from before the one it follows");
 	if (transcript->phase == BV_PHASE_OVER)
 		return bv_fail(err, BV_E_LAUNCHER, WHERE, "a record after the last one");
 	return BV_OK;

@@ -118,7 +118,8 @@ static void put_budget(struct bv_writer *writer, struct bv_arena *scratch,
 static void put_budgets(struct bv_writer *writer, struct bv_arena *scratch,
 			const struct bv_report_body *body)
 {
-	struct bv_budget_witnesses witnesses = body->budget; /* bv_budget_witness_in gives no const */
+	struct bv_budget_witnesses witnesses =
+		body->budget; /* bv_budget_witness_in gives no const */
 
 	bv__put(writer, "\nLimits and use\n");
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++) {

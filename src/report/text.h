@@ -11,7 +11,8 @@
 #include "contract/canon.h"
 
 /* What exactly a requirement asks for: "read /srv/a, /srv/b".  data NULL when the arena is full. */
-struct bv_str bv__text_requirement(struct bv_arena *arena, const struct bv_requirement *requirement);
+struct bv_str bv__text_requirement(struct bv_arena *arena,
+				   const struct bv_requirement *requirement);
 
 /* "10 s", "256 MiB", "32": exact, in the largest unit that is. */
 struct bv_str bv__text_amount(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount);

@@ -266,7 +266,8 @@ static struct bv_str nearly(struct bv_arena *arena, const struct unit *units, ui
 			       (unsigned long long)(tenths > 9 ? 9 : tenths), units->name);
 }
 
-struct bv_str bv__text_measured(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount)
+struct bv_str bv__text_measured(struct bv_arena *arena, enum bv_dimension dimension,
+				uint64_t amount)
 {
 	switch (dimension) {
 	case BV_DIMENSION_WALL:
@@ -319,12 +320,14 @@ static struct bv_str exit_text(struct bv_arena *arena, const struct bv_report_bo
 	name = bv__text_signal(body->exit.u.signal);
 	return bv_arena_format(arena, "was killed by signal %d%s%s%s%s", body->exit.u.signal,
 			       *name ? " (" : "", name, *name ? ")" : "",
-			       body->has_core_dumped && body->core_dumped ? " and dumped core" : "");
+			       body->has_core_dumped && body->core_dumped ? " and dumped core"
+									  : "");
 }
 
 static struct bv_str limit_text(struct bv_arena *arena, const struct bv_report_body *body)
 {
-	struct bv_budget_witnesses witnesses = body->budget; /* bv_budget_witness_in gives no const */
+	struct bv_budget_witnesses witnesses =
+		body->budget; /* bv_budget_witness_in gives no const */
 
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++) {
 		enum bv_dimension dimension = (enum bv_dimension)i;

@@ -145,7 +145,8 @@ static pid_t start(struct winsize size, char **argv)
 	pid_t pid;
 
 	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 || !(name = ptsname(master)))
+	if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 ||
+	    !(name = ptsname(master)))
 		fail("terminal");
 	if (ioctl(master, TIOCSWINSZ, &size) != 0)
 		fail("size");

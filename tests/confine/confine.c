@@ -316,7 +316,8 @@ static void read_back(struct ran *ran)
 	MUST(bv_report_verify(ran->handle, err));
 	MUST(bv_report_to_bytes(ran->handle, &data, &size_bytes, err));
 	bv_arena_init(&arena, malloc(ROOM), ROOM);
-	MUST(bv_canon_decode(&arena, &bv_boundary_report_type, data, size_bytes, &ran->report, err));
+	MUST(bv_canon_decode(&arena, &bv_boundary_report_type, data, size_bytes, &ran->report,
+			     err));
 	bv_free(data);
 }
 

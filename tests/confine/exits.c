@@ -151,7 +151,8 @@ EVERYWHERE(time_and_cpu_are_measured)
 
 	EXPECT(slept.report.body.usage.wall_micros >= 300000 &&
 	       slept.report.body.usage.wall_micros < 20000000);
-	EXPECT(slept.report.body.usage.user_micros + slept.report.body.usage.system_micros < 200000);
+	EXPECT(slept.report.body.usage.user_micros + slept.report.body.usage.system_micros <
+	       200000);
 	EXPECT(spun.report.body.usage.user_micros + spun.report.body.usage.system_micros >= 190000);
 	EXPECT_INT(spun.report.body.budget.cpu_micros.finding, BV_FINDING_NO_LIMIT);
 	EXPECT_INT(spun.report.body.budget.resident_bytes.finding, BV_FINDING_UNAVAILABLE);

@@ -309,7 +309,8 @@ EVERYWHERE(a_denied_path_is_out_of_reach_below_a_granted_root)
 	struct ran ran;
 
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
-	EXPECT(bv_spec_deny(spec, file, &err) == BV_OK && bv_spec_deny(spec, folder, &err) == BV_OK);
+	EXPECT(bv_spec_deny(spec, file, &err) == BV_OK &&
+	       bv_spec_deny(spec, folder, &err) == BV_OK);
 	if (place->bare) {
 		/* Landlock cannot take out again what lies below a root, so the plan is refused. */
 		EXPECT_INT(bv_plan_make(spec, "linux", &plan, &err), BV_E_UNSUPPORTED);

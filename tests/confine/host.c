@@ -205,7 +205,8 @@ TEST(the_same_place_granted_twice_is_one_grant)
 	begin();
 	bv__grants_init(&grants, &arena);
 	for (int i = 0; i < 300; i++)
-		put(&grants, i % 2 ? "/a" : "/a/b", i % 2 ? BV_RIGHT_READ : BV_RIGHT_WRITE, S_IFDIR);
+		put(&grants, i % 2 ? "/a" : "/a/b", i % 2 ? BV_RIGHT_READ : BV_RIGHT_WRITE,
+		    S_IFDIR);
 	EXPECT_INT(bv__grants_settle(&grants, &err), BV_OK);
 	EXPECT_UINT(grants.count, 2);
 	EXPECT_UINT(grants.items[1].effective, BV_RIGHT_READ | BV_RIGHT_WRITE);
@@ -439,7 +440,8 @@ TEST(without_namespaces_the_reason_is_the_machines_own)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct bv_profile profile = profile_of(make_machine(rows[i].changes, 2), NULL);
+		const struct bv_profile profile = profile_of(make_machine(rows[i].changes, 2),
+							     NULL);
 
 		EXPECT_INT(profile.ceiling[BV_KIND_FILESYSTEM].enforcement, BV_MEDIATED);
 		EXPECT_INT(profile.ceiling[BV_KIND_TEMP_ROOT].enforcement, BV_UNSUPPORTED);

@@ -135,7 +135,8 @@ void launch_slot_path(struct launch *launch, uint32_t index, const char *role, c
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	EXPECT_THAT(fd >= 0 && fstat(fd, &seen) == 0, "cannot open %s: %s", path, strerror(errno));
-	launch_slot(launch, index, role, S_ISDIR(seen.st_mode) ? "Directory" : "Regular", false, fd);
+	launch_slot(launch, index, role, S_ISDIR(seen.st_mode) ? "Directory" : "Regular", false,
+		    fd);
 }
 
 void launch_exe(struct launch *launch, const char *path)
@@ -344,7 +345,8 @@ static void spawn_fill(struct spawn *spawn, const struct launch *launch, int pla
 		spawn_place(spawn, launch->strangers[i].fd, launch->strangers[i].number, false);
 
 	spawn_variable(spawn, &env_count, "BVISOR_LAUNCH_PLAN_FD", highest + 1, launch->plan_text);
-	spawn_variable(spawn, &env_count, "BVISOR_CONTROL_FD", control_number, launch->control_text);
+	spawn_variable(spawn, &env_count, "BVISOR_CONTROL_FD", control_number,
+		       launch->control_text);
 	spawn_variable(spawn, &env_count, "BVISOR_ERROR_FD", highest + 3, launch->error_text);
 	spawn_variable(spawn, &env_count, "BVISOR_ERROR_READ_FD", highest + 4,
 		       launch->error_read_text);

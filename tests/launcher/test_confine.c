@@ -229,10 +229,10 @@ TEST(every_change_is_allowed_below_a_write_root_and_none_elsewhere)
 			    scratch_path(&scratch, name[2]), NULL);
 		launch_run(&launch, &outcome);
 		expect_success(&outcome);
-		EXPECT_STR(outcome.out,
-			   confined
-				   ? "changes:0000000000\nchanges:AAAAAAAAAA\nchanges:AAAAAAAAAA\n"
-				   : "changes:0000000000\nchanges:0000000000\nchanges:0000000000\n");
+		EXPECT_STR(
+			outcome.out,
+			confined ? "changes:0000000000\nchanges:AAAAAAAAAA\nchanges:AAAAAAAAAA\n"
+				 : "changes:0000000000\nchanges:0000000000\nchanges:0000000000\n");
 		launch_clear(&launch);
 	}
 	EXPECT(scratch_read(&scratch, "w/new-file") != NULL);

@@ -612,8 +612,9 @@ TEST(a_cgroup_slot_that_is_no_control_group_is_a_fault)
 	launch_init(&launch);
 	launch_slot_path(&launch, 17, "CgroupDir", "/usr");
 	run_and_clear();
-	expect_faulted(&outcome,
-		       "LauncherStarted IdentityVerified PlanVerified HandlesVerified SetupFaulted");
+	expect_faulted(
+		&outcome,
+		"LauncherStarted IdentityVerified PlanVerified HandlesVerified SetupFaulted");
 	EXPECT_STR(outcome_last_line(&outcome),
 		   "# fault: launcher OS fault: Bad file descriptor (os error 9)");
 

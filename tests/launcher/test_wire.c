@@ -34,9 +34,10 @@ TEST(the_harness_frames_bodies_as_the_golden_vectors_say)
 	wire.len = 5;
 	memcpy(wire.data, "hello", 5);
 	wire_frame(&wire);
-	expect_hex(wire.data, wire.len,
-		   "42565a4c4e434831010005000000ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c562"
-		   "4a67200f68656c6c6f");
+	expect_hex(
+		wire.data, wire.len,
+		"42565a4c4e434831010005000000ea8f163db38682925e4491c5e58d4bb3506ef8c14eb78a86e908c562"
+		"4a67200f68656c6c6f");
 	wire_close(&wire);
 }
 
@@ -94,7 +95,10 @@ TEST(the_harness_writes_lowerings_as_the_golden_vectors_say)
 		 4,
 		 705,
 		 "c35f53161dd9daf806275f0b10caa8e534cd1c68671352273ed3deeee5ea353b"},
-		{{scrub}, 0, 10, "cda1dde5865f6d3b67a407c833ff36769b415785165896792a622013e83d0ea1"},
+		{{scrub},
+		 0,
+		 10,
+		 "cda1dde5865f6d3b67a407c833ff36769b415785165896792a622013e83d0ea1"},
 	};
 	struct wire wire;
 

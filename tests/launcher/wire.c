@@ -164,7 +164,8 @@ static void put_entry(struct wire *wire, const struct wire_entry *entry)
 		wire_unhex(params, param, sizeof(param));
 		for (size_t i = 0; i < sizeof(declarations) / sizeof(declarations[0]); i++) {
 			if (strcmp(declarations[i].id, entry->id) == 0)
-				wire_unhex(declarations[i].digest, declaration, sizeof(declaration));
+				wire_unhex(declarations[i].digest, declaration,
+					   sizeof(declaration));
 		}
 	}
 	put_map(wire, 5);

@@ -108,7 +108,8 @@ TEST(a_spec_grows_with_what_is_put_into_it)
 	char path[64], *text, *text_again;
 
 	for (int i = 0; i < COUNT; i++)
-		args[i] = "an argument that is not very short, so that memory is used up by many of them";
+		args[i] =
+			"an argument that is not very short, so that memory is used up by many of them";
 	OK(bv_spec_program(spec, "/bin/true", COUNT, args, &err));
 	for (int i = 0; i < COUNT; i++) {
 		(void)snprintf(path, sizeof path, "/srv/%d", i);

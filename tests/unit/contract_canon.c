@@ -48,7 +48,8 @@ TEST(hashing_a_value_is_hashing_its_bytes_whatever_its_size)
 
 		bv_canon_hash(&bv_workload_type, &workload, &direct);
 		bv_hash_bytes(bytes.data, bytes.len, &of_bytes);
-		EXPECT_THAT(bv_digest_equal(&direct, &of_bytes), "hashes differ at length %zu", len);
+		EXPECT_THAT(bv_digest_equal(&direct, &of_bytes), "hashes differ at length %zu",
+			    len);
 	}
 }
 
@@ -108,7 +109,8 @@ static const struct {
 	{"a negative port", &bv_net_dest_type, "82a4686f7374a168a4706f7274ff", BV_E_DECODE, "port"},
 	{"a float", &bv_net_dest_type, "82a4686f7374a168a4706f7274cb4014000000000000", BV_E_DECODE,
 	 "port"},
-	{"a code above 2^31-1", &bv_exit_status_type, "81a4436f6465ce80000000", BV_E_DECODE, "Code"},
+	{"a code above 2^31-1", &bv_exit_status_type, "81a4436f6465ce80000000", BV_E_DECODE,
+	 "Code"},
 	{"nil for a bool", &bv_std_streams_type, "83a67374646f7574c0a6737464657272c3a5737464696ec2",
 	 BV_E_DECODE, "stdout"},
 	{"1 for true", &bv_std_streams_type, "83a67374646f757401a6737464657272c3a5737464696ec2",
@@ -120,7 +122,8 @@ static const struct {
 	 BV_E_DECODE, ""},
 	{"an unknown key", &bv_spawn_capability_type,
 	 "82a6706f6c696379ac44656e794e65775461736b73a16100", BV_E_DECODE, ""},
-	{"a key twice", &bv_net_dest_type, "82a4686f7374a168a4686f7374a168", BV_E_NOT_CANONICAL, ""},
+	{"a key twice", &bv_net_dest_type, "82a4686f7374a168a4686f7374a168", BV_E_NOT_CANONICAL,
+	 ""},
 	{"keys out of order", &bv_net_dest_type, "82a4706f727405a4686f7374a168", BV_E_DECODE, ""},
 	{"a missing key", &bv_net_dest_type, "81a4686f7374a168", BV_E_DECODE, ""},
 	{"more keys than there are", &bv_net_dest_type, "83a4686f7374a168a4706f727405", BV_E_DECODE,
@@ -158,7 +161,8 @@ static const struct {
 	/* text */
 	{"an overlong slash", &bv_path_set_type, "81a5726f6f747391a2c0af", BV_E_DECODE, "roots[0]"},
 	{"a surrogate", &bv_path_set_type, "81a5726f6f747391a3eda080", BV_E_DECODE, "roots[0]"},
-	{"beyond Unicode", &bv_path_set_type, "81a5726f6f747391a4f4908080", BV_E_DECODE, "roots[0]"},
+	{"beyond Unicode", &bv_path_set_type, "81a5726f6f747391a4f4908080", BV_E_DECODE,
+	 "roots[0]"},
 	{"half a character", &bv_path_set_type, "81a5726f6f747391a1c3", BV_E_DECODE, "roots[0]"},
 	{"a lone continuation", &bv_path_set_type, "81a5726f6f747391a180", BV_E_DECODE, "roots[0]"},
 };

@@ -246,7 +246,8 @@ TEST(input_is_relayed_until_it_ends)
 		struct pollfd poll_fd = {.fd = bv_inert_backend.fd(run), .events = POLLIN};
 		size_t taken;
 
-		EXPECT_OK(bv_inert_backend.input(run, data + sent, sizeof data - sent, &taken, err));
+		EXPECT_OK(
+			bv_inert_backend.input(run, data + sent, sizeof data - sent, &taken, err));
 		sent += taken;
 		/* More than a pipe holds: the descriptor says when there is room again. */
 		if (sent < sizeof data) {

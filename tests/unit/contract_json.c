@@ -4,7 +4,8 @@
 
 #include "contract/json.h"
 
-static struct bv_str text_of(const struct bv_type *type, const void *value, enum bv_json_style style)
+static struct bv_str text_of(const struct bv_type *type, const void *value,
+			     enum bv_json_style style)
 {
 	const struct bv_str text = bv_json_text(arena_now(), type, value, style);
 
@@ -88,14 +89,16 @@ TEST(every_escape_is_read)
 
 	EXPECT_OK(bv_json_decode(arena_now(), &bv_path_set_type, text, sizeof text - 1, &set, err));
 	EXPECT_UINT(set.roots.count, 1);
-	EXPECT_BYTES(set.roots.items[0].data, set.roots.items[0].len, expected, sizeof expected - 1);
+	EXPECT_BYTES(set.roots.items[0].data, set.roots.items[0].len, expected,
+		     sizeof expected - 1);
 	EXPECT_UINT((uint8_t)set.roots.items[0].data[set.roots.items[0].len], 0);
 }
 
 TEST(keys_and_sets_and_maps_may_come_in_any_order)
 {
-	static const char text[] = "{\"evidence\":[\"ProcessTree\",\"TerminalOutcome\"],\"guarantee\":"
-				   "\"Enforced\",\"limit\":18446744073709551615}";
+	static const char text[] =
+		"{\"evidence\":[\"ProcessTree\",\"TerminalOutcome\"],\"guarantee\":"
+		"\"Enforced\",\"limit\":18446744073709551615}";
 	static const char facts[] = "{\"facts\":{\"b\":\"2\",\"a\":\"1\",\"\":\"0\"}}";
 	struct bv_budget_request request;
 	struct bv_probe_facts probe;
@@ -104,7 +107,8 @@ TEST(keys_and_sets_and_maps_may_come_in_any_order)
 				 err));
 	EXPECT_UINT(request.limit, UINT64_MAX);
 	EXPECT_UINT(request.guarantee, BV_MIN_ENFORCED);
-	EXPECT_UINT(request.evidence, 1u << BV_CLAIM_PROCESS_TREE | 1u << BV_CLAIM_TERMINAL_OUTCOME);
+	EXPECT_UINT(request.evidence,
+		    1u << BV_CLAIM_PROCESS_TREE | 1u << BV_CLAIM_TERMINAL_OUTCOME);
 
 	EXPECT_OK(bv_json_decode(arena_now(), &bv_probe_facts_type, facts, strlen(facts), &probe,
 				 err));
@@ -132,7 +136,8 @@ static const struct {
 	{&bv_net_dest_type, "{\"host\" \"h\"}", "", "line 1, column 9: expected ':'", ""},
 	{&bv_net_dest_type, "{host:1}", "", "line 1, column 2: expected a string", ""},
 	{&bv_net_dest_type, "{'host':1}", "", "line 1, column 2: expected a string", ""},
-	{&bv_net_dest_type, "{\"host\":\"h", "host", "line 1, column 9: this string has no end", ""},
+	{&bv_net_dest_type, "{\"host\":\"h", "host", "line 1, column 9: this string has no end",
+	 ""},
 	{&bv_net_dest_type, "{\"host\":\"h\\", "host", "line 1, column 9: this string has no end",
 	 ""},
 	{&bv_net_dest_type, "\xef\xbb\xbf{}", "", "line 1, column 1: a byte order mark",
@@ -140,14 +145,17 @@ static const struct {
 	{&bv_net_dest_type, "{\"host\":\"\xff\"}", "", "line 1, column 10: this is not UTF-8",
 	 "save the text as UTF-8"},
 	{&bv_net_dest_type, "{\"host\":\"a\nb\"}", "host",
-	 "line 1, column 11: a control character in a string", "write it as an escape, such as \\n"},
+	 "line 1, column 11: a control character in a string",
+	 "write it as an escape, such as \\n"},
 	{&bv_net_dest_type, "{\"host\":\"\\x41\"}", "host", "line 1, column 11: expected one of",
 	 ""},
 	{&bv_net_dest_type, "{\"host\":\"\\u12\"}", "host", "four hex digits", ""},
 	{&bv_net_dest_type, "{\"host\":\"\\ud83d\"}", "host", "half of a surrogate pair", ""},
-	{&bv_net_dest_type, "{\"host\":\"\\ud83d\\u0041\"}", "host", "half of a surrogate pair", ""},
+	{&bv_net_dest_type, "{\"host\":\"\\ud83d\\u0041\"}", "host", "half of a surrogate pair",
+	 ""},
 	{&bv_net_dest_type, "{\"host\":\"\\ude00\"}", "host", "half of a surrogate pair", ""},
-	{&bv_net_dest_type, "{\"host\":\"\\ud83d\\ue000\"}", "host", "half of a surrogate pair", ""},
+	{&bv_net_dest_type, "{\"host\":\"\\ud83d\\ue000\"}", "host", "half of a surrogate pair",
+	 ""},
 	/* keys */
 	{&bv_net_dest_type, "{\"host\":\"h\",\"prot\":1}", "",
 	 "line 1, column 13: the key 'prot' is not known", "did you mean 'port'?"},

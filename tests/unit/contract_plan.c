@@ -110,7 +110,8 @@ TEST(the_first_failure_answers_in_the_documented_order)
 		     "machine cannot run a Process");
 	machine.runs_nothing = false;
 	EXPECT_UINT(machine.probes, 0);
-	EXPECT_FAILS(plan_with(&backend, &spec, err), BV_E_SYSTEM, "machine", "cannot be looked at");
+	EXPECT_FAILS(plan_with(&backend, &spec, err), BV_E_SYSTEM, "machine",
+		     "cannot be looked at");
 	machine.probe_fails = false;
 	EXPECT_FAILS(plan_with(&backend, &spec, err), BV_E_UNSUPPORTED, "NetworkDenyAll",
 		     "cannot hold NetworkDenyAll");

@@ -124,9 +124,11 @@ TEST(a_root_is_an_absolute_normal_path)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const struct bv_boundary_spec spec = spec_with(cap_files(BV_FS_READ, cases[i].root));
+		const struct bv_boundary_spec spec = spec_with(
+			cap_files(BV_FS_READ, cases[i].root));
 
-		EXPECT_INVALID(&spec, "capabilities[0].Filesystem.scope.roots[0]", cases[i].message);
+		EXPECT_INVALID(&spec, "capabilities[0].Filesystem.scope.roots[0]",
+			       cases[i].message);
 	}
 }
 
@@ -183,7 +185,8 @@ TEST(a_root_without_what_lies_below_is_kept_apart)
 	spec.capabilities.items[1].u.filesystem.recursive = false;
 	text = capabilities_of(&spec);
 	EXPECT(strstr(text, "\"Read\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":true") != NULL);
-	EXPECT(strstr(text, "\"Write\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":false") != NULL);
+	EXPECT(strstr(text, "\"Write\",\"scope\":{\"roots\":[\"/a\"]},\"recursive\":false") !=
+	       NULL);
 }
 
 TEST(more_roots_than_anyone_means_are_refused)
@@ -260,9 +263,10 @@ TEST(an_environment_may_be_empty_and_case_counts)
 	spec = spec_with(
 		cap_env(2, (const struct bv_env_entry[]){env_literal(BV_STR("path"), BV_STR("")),
 							 env_literal(BV_STR("PATH"), BV_STR(""))}));
-	EXPECT_STR(capabilities_of(&spec),
-		   "{\"Environment\":{\"policy\":{\"Exact\":[{\"name\":\"PATH\",\"source\":{\"Literal\":\"\"}},"
-		   "{\"name\":\"path\",\"source\":{\"Literal\":\"\"}}]}}}");
+	EXPECT_STR(
+		capabilities_of(&spec),
+		"{\"Environment\":{\"policy\":{\"Exact\":[{\"name\":\"PATH\",\"source\":{\"Literal\":\"\"}},"
+		"{\"name\":\"path\",\"source\":{\"Literal\":\"\"}}]}}}");
 }
 
 TEST(an_environment_ends_somewhere_and_its_bounds_are_inclusive)
@@ -610,7 +614,8 @@ TEST(lists_of_people_end_somewhere)
 	spec = spec_launch();
 	for (int i = 0; i <= BV_LIMIT_EXPOSED; i++)
 		spec_add_control(&spec,
-				 control_expose("/s", bv_arena_format(arena_now(), "/e%d", i).data));
+				 control_expose("/s",
+						bv_arena_format(arena_now(), "/e%d", i).data));
 	EXPECT_INVALID(&spec, "controls[257]", "more than 256 paths are shown");
 	spec.controls.count--;
 	EXPECT_OK(gate(&spec, err));

@@ -130,7 +130,8 @@ TEST(sets_are_ordered_like_lists_with_the_shorter_first)
 				strcat(list_b, (b >> i & 1) != 0 ? letter : "");
 			}
 			expected = strcmp(list_a, list_b);
-			EXPECT_INT(bv_value_compare(&bv_budget_request_type, &request_a, &request_b),
+			EXPECT_INT(bv_value_compare(&bv_budget_request_type, &request_a,
+						    &request_b),
 				   (expected > 0) - (expected < 0));
 		}
 }

@@ -277,8 +277,8 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 		ret_profile->ceiling[kind].enforcement = BV_UNSUPPORTED;
 	ret_profile->ceiling[BV_KIND_LAUNCH] = (struct bv_verdict){BV_ENFORCED,
 								   1u << BV_CLAIM_TERMINAL_OUTCOME};
-	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){BV_ENFORCED,
-								    1u << BV_CLAIM_CAPTURED_STREAMS};
+	ret_profile->ceiling[BV_KIND_CAPTURE] = (struct bv_verdict){
+		BV_ENFORCED, 1u << BV_CLAIM_CAPTURED_STREAMS};
 }
 
 static bool inert_runs(void *self, const struct bv_workload *workload)

@@ -158,7 +158,8 @@ static const struct {
 			       .u.entries = LIST(
 				       struct bv_env_entry,
 				       {S("A"), {.tag = BV_ENV_LITERAL, .u.literal = S("x")}},
-				       {S("T"), {.tag = BV_ENV_SECRET_LEASE, .u.lease = S("l")}})}})},
+				       {S("T"),
+					{.tag = BV_ENV_SECRET_LEASE, .u.lease = S("l")}})}})},
 	{"req fs", &bv_requirement_type,
 	 &(const struct bv_requirement)CAP(.tag = BV_CAP_FILESYSTEM,
 					   .u.filesystem = {BV_FS_READ_WRITE,
@@ -273,7 +274,8 @@ static bool put_special(struct bv_writer *writer, const char *label)
 		bv_put_array(writer, 2);
 		bv_put_unsigned(writer, 1);
 		bv_put_unsigned(writer, 200);
-	} else if (strcmp(label, "EvidenceSet{}") == 0 || strcmp(label, "EvidenceSet{NA,TO}") == 0) {
+	} else if (strcmp(label, "EvidenceSet{}") == 0 ||
+		   strcmp(label, "EvidenceSet{NA,TO}") == 0) {
 		/* The set as it stands in a request, behind limit, guarantee and its own key. */
 		const struct bv_budget_request request = {
 			.evidence = label[12] == '}' ? 0

@@ -148,7 +148,8 @@ static void check_foreign(const struct program *program)
 	for (int number = -1; number < 1024; number++) {
 		data.nr = number;
 		EXPECT_UINT(run(program, &data), refused);
-		EXPECT_INT(bv__seccomp_judge_for(arches[program->arch].arch, &program->launch, &data)
+		EXPECT_INT(bv__seccomp_judge_for(arches[program->arch].arch, &program->launch,
+						 &data)
 				   .sys_errno,
 			   ENOSYS);
 	}
@@ -250,7 +251,9 @@ static void check_arguments(const struct program *program)
 	for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++) {
 		static const uint64_t zero[6];
 
-		if (!arches[program->arch].oracle(&program->launch, number, zero).depends_on_arguments)
+		if (!arches[program->arch]
+			     .oracle(&program->launch, number, zero)
+			     .depends_on_arguments)
 			continue;
 		for (int round = 0; round < 400; round++) {
 			for (size_t i = 0; i < 6; i++)
@@ -439,7 +442,8 @@ TEST(a_notification_is_never_answered_with_success)
 		const struct bv_launch_seccomp launch = policy(i);
 
 		for (int number = 0; number < 600; number++) {
-			const struct seccomp_data native = {.nr = number, .arch = AUDIT_ARCH_X86_64};
+			const struct seccomp_data native = {.nr = number,
+							    .arch = AUDIT_ARCH_X86_64};
 			const struct seccomp_data foreign = {.nr = number, .arch = AUDIT_ARCH_I386};
 			const struct seccomp_data absurd = {.nr = number, .arch = 1};
 

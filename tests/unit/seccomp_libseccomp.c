@@ -149,7 +149,8 @@ TEST(libseccomp_would_decide_the_same)
 	const size_t their_count = make_theirs(theirs);
 	size_t our_count, compared = 0;
 
-	EXPECT(bv_seccomp_compile(&launch, ours, BV_SECCOMP_PROGRAM_MAX, &our_count, NULL) == BV_OK);
+	EXPECT(bv_seccomp_compile(&launch, ours, BV_SECCOMP_PROGRAM_MAX, &our_count, NULL) ==
+	       BV_OK);
 	for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++) {
 		const char *name = bv_syscall_name(AUDIT_ARCH_X86_64, number);
 

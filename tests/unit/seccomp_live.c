@@ -79,7 +79,11 @@ static const struct attempt baseline[] = {
 	{"setns", SYS_setns, {BAD, 0}, EPERM, true},
 	{"unshare", SYS_unshare, {CLONE_NEWUSER | 1}, EPERM, true},
 	{"unshare of an unknown flag", SYS_unshare, {1L << 40}, EPERM, true},
-	{"clone into a user namespace", SYS_clone, {CLONE_NEWUSER | CLONE_FS | SIGCHLD}, EPERM, true},
+	{"clone into a user namespace",
+	 SYS_clone,
+	 {CLONE_NEWUSER | CLONE_FS | SIGCHLD},
+	 EPERM,
+	 true},
 	{"clone3", 435, {0, 0}, ENOSYS, false},
 	{"chroot", SYS_chroot, {NOWHERE}, EPERM, true},
 	{"pivot_root", SYS_pivot_root, {NOWHERE, NOWHERE}, EPERM, false},
@@ -205,7 +209,8 @@ static int install(const struct bv_launch_seccomp *launch, unsigned long flags)
 	size_t count = 0;
 	long fd;
 
-	EXPECT_THAT(bv_seccomp_compile(launch, insns, BV_SECCOMP_PROGRAM_MAX, &count, &err) == BV_OK,
+	EXPECT_THAT(bv_seccomp_compile(launch, insns, BV_SECCOMP_PROGRAM_MAX, &count, &err) ==
+			    BV_OK,
 		    "%s", err.message);
 	program.len = (unsigned short)count;
 	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
@@ -443,7 +448,8 @@ static _Noreturn void notified_child(int socket_fd, const struct bv_launch_secco
 	if (getppid() <= 0)
 		_exit(15);
 	/* With a listener above, no filter below may have one: it could answer "continue". */
-	if (syscall(SYS_seccomp, 1L, SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL) != -1 || errno != EPERM)
+	if (syscall(SYS_seccomp, 1L, SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL) != -1 ||
+	    errno != EPERM)
 		_exit(16);
 	_exit(0);
 }

@@ -111,6 +111,8 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 		obstacle = "it makes no terminal for the workload";
 	else if (execution != NULL && execution->has_deny)
 		obstacle = "it cannot keep a path out of reach";
+	else if (execution != NULL && execution->has_syscalls)
+		obstacle = "it filters no system calls";
 	if (obstacle != NULL) {
 		ret_profile->reason[BV_KIND_LAUNCH] = obstacle;
 		return;

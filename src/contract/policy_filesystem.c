@@ -308,6 +308,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 
 	execution->has_runtime = execution->has_runtime &&
 				 execution->runtime != BV_RUNTIME_LIBRARIES;
+	execution->has_syscalls = execution->has_syscalls &&
+				  execution->syscalls != BV_SYSCALLS_BASELINE;
 	/* Without any namespace there is no network namespace either. */
 	if ((execution->without & NAMESPACES) != 0)
 		execution->without &= ~(uint32_t)NETNS;

@@ -64,6 +64,8 @@ struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 		.attest = bv__fact_holds(snapshot, BV_FACT_ATTEST),
 		.root = bv__fact_number(snapshot, BV_FACT_UID) == 0,
 		.idmap = bv__fact_holds(snapshot, BV_FACT_IDMAP),
+		.strict = execution != NULL && execution->has_syscalls &&
+			  execution->syscalls == BV_SYSCALLS_STRICT,
 	};
 
 	layers.netns = layers.netns && layers.namespaces;

@@ -77,6 +77,7 @@ struct bv_layers {
 	int landlock_abi;
 	bool root; /* the caller is user 0 */
 	bool idmap;
+	bool strict; /* the strict set of system calls was asked for */
 };
 
 /* `execution` may be NULL. */

@@ -183,6 +183,9 @@ static void observe_layers(struct bv_lowering_state *state)
 			  layers->notify ? " with denials told" : "");
 	if (layers->landlock)
 		bv__lower_observe(state, "landlock", "ABI %d", layers->landlock_abi);
+	bv__lower_observe(state, "syscalls", "%s",
+			  layers->strict ? "strict: only what ordinary programs need"
+					 : "baseline: all but what no run gets");
 }
 
 static void lower_landlock(struct bv_lowering_state *state)
@@ -261,6 +264,8 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	work->seccomp.spawn = spawn_policy(plan);
 	work->seccomp.notify = ret_lowered->layers.notify;
 	work->seccomp.shared = !ret_lowered->layers.namespaces;
+	work->seccomp.has_syscalls = ret_lowered->layers.strict;
+	work->seccomp.syscalls = BV_SYSCALLS_STRICT;
 	work->attest = true;
 	code = bv__lower_exec(&state);
 	if (code != BV_OK)

@@ -78,7 +78,9 @@ static void common_cells(const struct bv_layers *layers, struct bv_profile *prof
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
 	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
-	cell(profile, BV_KIND_LAUNCH, BV_ENFORCED, "launcher",
+	/* The filter belongs to the launch, because no run is without it. */
+	cell(profile, BV_KIND_LAUNCH, BV_ENFORCED,
+	     layers->strict ? "launcher+seccomp_strict" : "launcher+seccomp_baseline",
 	     CLAIM(TERMINAL_OUTCOME) | CLAIM(RESOURCE_USAGE));
 	cell(profile, BV_KIND_CAPTURE, BV_ENFORCED, "relay_pipe", CLAIM(CAPTURED_STREAMS));
 	cell(profile, BV_KIND_ENVIRONMENT, BV_ENFORCED, "explicit_env", 0);

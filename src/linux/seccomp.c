@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * seccomp.c - decides what a workload may call: the rows of seccomp_baseline.def and
- * seccomp_policy.def, and the checks of arguments they name.
- *
- * The kernel reads many arguments as 32-bit values while registers have 64 bits.  A check that
- * compared all of the register would be passed by putting anything into the upper half, so each
- * looks at the bits the kernel looks at, and no more.
+ * seccomp.c - decides what a workload may call, by the rows of seccomp_baseline.def,
+ * seccomp_policy.def and seccomp_strict.def.
  */
 #include "linux/seccomp_filter.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/prctl.h>
-#include <linux/sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "linux/seccomp_rules.h"
 
@@ -35,173 +25,6 @@ const int16_t bv__syscall_numbers[BV_SYSCALL_ROW_COUNT][4] = {
 #include "linux/syscalls.def"
 #undef BV_SYSCALL
 };
-
-/* ---- checks ---------------------------------------------------------------------------------- */
-
-enum {
-	/* CLONE_NEWTIME is not among them: for clone(2) that bit belongs to the exit signal. */
-	NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
-			 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
-	/* Only harmless flags are listed, so that what later kernels add is refused. */
-	UNSHARE_HARMLESS = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND |
-			   CLONE_VM,
-
-	FILTER_NEW_LISTENER = 8, /* SECCOMP_FILTER_FLAG_NEW_LISTENER, there an unsigned long */
-	FLAG_NOEXEC_SEAL = 8,    /* MFD_NOEXEC_SEAL, Linux 6.3 */
-	SET_ID = S_ISUID | S_ISGID,
-	/* Without these flags open looks at no mode, and what lies there is left over from others. */
-	MAKES_FILE = O_CREAT | (O_TMPFILE & ~O_DIRECTORY),
-	SOCKET_TYPE = 0xf, /* SOCK_TYPE_MASK: the rest are SOCK_CLOEXEC and SOCK_NONBLOCK */
-	PROTOCOL_TCP = 6,
-	PROTOCOL_UDP = 17,
-	IOPRIO_USER = 3,
-	PRIORITY_USER = 2,
-};
-
-#define IOCTL_USERFAULTFD_NEW 0xaa00u /* Linux 6.1, on /dev/userfaultfd */
-
-#define ALL_BITS 0xffffffffu
-#define TO(outcome) BV_OUTCOME_##outcome
-#define STEP(number) (BV_RULE_INDIRECT | (number))
-/* One step: look at the lower half of an argument, and in LOOK_HIGH at the upper. */
-#define LOOK_AT(argument_, high_, mask_, otherwise_, ...)                                          \
-	{                                                                                          \
-		.argument = (argument_), .high = (high_), .mask = (mask_),                         \
-		.otherwise = (otherwise_), .cases = {__VA_ARGS__},                                 \
-		.case_count = sizeof((const struct bv_seccomp_case[]){__VA_ARGS__}) /              \
-			      sizeof(struct bv_seccomp_case)                                       \
-	}
-#define LOOK(argument_, mask_, otherwise_, ...)                                                    \
-	LOOK_AT(argument_, false, mask_, otherwise_, __VA_ARGS__)
-#define LOOK_HIGH(argument_, otherwise_, ...)                                                      \
-	LOOK_AT(argument_, true, ALL_BITS, otherwise_, __VA_ARGS__)
-
-/* clang-format off: a table, {number of steps, {steps}} */
-const struct bv_seccomp_check bv__seccomp_checks[BV_CHECK_COUNT] = {
-	[BV_CHECK_clone] = {1,
-			    {
-				    LOOK(0, NEW_NAMESPACES, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
-			    }},
-	[BV_CHECK_clone_thread] =
-		{2,
-		 {
-			 LOOK(0, NEW_NAMESPACES, TO(BASELINE_EPERM), {0, STEP(1)}),
-			 /* The kernel itself wants CLONE_VM and CLONE_SIGHAND with it. */
-			 LOOK(0, CLONE_THREAD, TO(ALLOW), {0, TO(SPAWN_EPERM)}),
-		 }},
-	[BV_CHECK_unshare] =
-		{2,
-		 {
-			 LOOK(0, ~(uint32_t)UNSHARE_HARMLESS, TO(BASELINE_EPERM), {0, STEP(1)}),
-			 /* An unsigned long, and later kernels may give the upper half a meaning. */
-			 LOOK_HIGH(0, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
-		 }},
-	[BV_CHECK_ioctl] = {1,
-			    {
-				    LOOK(1, ALL_BITS, TO(ALLOW), {TIOCSTI, TO(BASELINE_EPERM)},
-					 {TIOCLINUX, TO(BASELINE_EPERM)},
-					 {TIOCSETD, TO(BASELINE_EPERM)},
-					 {TIOCCONS, TO(BASELINE_EPERM)},
-					 {IOCTL_USERFAULTFD_NEW, TO(BASELINE_EPERM)}),
-			    }},
-	[BV_CHECK_chmod] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
-	[BV_CHECK_fchmod] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
-	[BV_CHECK_fchmodat] = {1, {LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
-	[BV_CHECK_fchmodat2] = {1, {LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
-	[BV_CHECK_creat] = {1, {LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)})}},
-	[BV_CHECK_open] = {2,
-			   {
-				   LOOK(1, MAKES_FILE, STEP(1), {0, TO(ALLOW)}),
-				   LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
-			   }},
-	[BV_CHECK_openat] = {2,
-			     {
-				     LOOK(2, MAKES_FILE, STEP(1), {0, TO(ALLOW)}),
-				     LOOK(3, SET_ID, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
-			     }},
-	/* The kernel takes 16 bits of the mode; the kind of file is among them. */
-	[BV_CHECK_mknod] = {2,
-			    {
-				    LOOK(1, SET_ID, TO(BASELINE_EPERM), {0, STEP(1)}),
-				    LOOK(1, S_IFMT, TO(ALLOW), {S_IFCHR, TO(BASELINE_EPERM)},
-					 {S_IFBLK, TO(BASELINE_EPERM)}),
-			    }},
-	[BV_CHECK_mknodat] = {2,
-			      {
-				      LOOK(2, SET_ID, TO(BASELINE_EPERM), {0, STEP(1)}),
-				      LOOK(2, S_IFMT, TO(ALLOW), {S_IFCHR, TO(BASELINE_EPERM)},
-					   {S_IFBLK, TO(BASELINE_EPERM)}),
-			      }},
-	[BV_CHECK_personality] = {1,
-				  {
-					  LOOK(0, ALL_BITS, TO(BASELINE_EPERM), {0, TO(ALLOW)},
-					       {0xffffffff, TO(ALLOW)}),
-				  }},
-	[BV_CHECK_memfd_create] = {1,
-				   {
-					   LOOK(1, FLAG_NOEXEC_SEAL, TO(ALLOW),
-						{0, TO(BASELINE_EACCES)}),
-				   }},
-	[BV_CHECK_prctl] = {1,
-			    {
-				    LOOK(0, ALL_BITS, TO(ALLOW), {PR_SET_MM, TO(BASELINE_EPERM)}),
-			    }},
-	[BV_CHECK_seccomp] =
-		{2,
-		 {
-			 LOOK(0, ALL_BITS, TO(ALLOW), {SECCOMP_SET_MODE_FILTER, STEP(1)}),
-			 LOOK(1, FILTER_NEW_LISTENER, TO(BASELINE_EPERM), {0, TO(ALLOW)}),
-		 }},
-	/* Family first: a raw netlink socket is refused for what it is. */
-	[BV_CHECK_socket_local] =
-		{4,
-		 {
-			 LOOK(0, ALL_BITS, TO(NETWORK_EAFNOSUPPORT), {AF_UNIX, STEP(1)},
-			      {AF_INET, STEP(2)}, {AF_INET6, STEP(2)}),
-			 LOOK(1, SOCKET_TYPE, TO(NETWORK_ESOCKTNOSUPPORT), {SOCK_STREAM, TO(ALLOW)},
-			      {SOCK_DGRAM, TO(ALLOW)}, {SOCK_SEQPACKET, TO(ALLOW)}),
-			 LOOK(1, SOCKET_TYPE, TO(NETWORK_ESOCKTNOSUPPORT), {SOCK_STREAM, STEP(3)},
-			      {SOCK_DGRAM, STEP(3)}),
-			 LOOK(2, ALL_BITS, TO(NETWORK_EPROTONOSUPPORT), {0, TO(ALLOW)},
-			      {PROTOCOL_TCP, TO(ALLOW)}, {PROTOCOL_UDP, TO(ALLOW)}),
-		 }},
-	[BV_CHECK_socketpair_connected] =
-		{2,
-		 {
-			 LOOK(0, ALL_BITS, TO(NETWORK_EAFNOSUPPORT), {AF_UNIX, STEP(1)}),
-			 LOOK(1, SOCKET_TYPE, TO(NETWORK_EACCES), {SOCK_STREAM, TO(ALLOW)},
-			      {SOCK_SEQPACKET, TO(ALLOW)}),
-		 }},
-	[BV_CHECK_socketpair_local] =
-		{2,
-		 {
-			 LOOK(0, ALL_BITS, TO(NETWORK_EAFNOSUPPORT), {AF_UNIX, STEP(1)}),
-			 LOOK(1, SOCKET_TYPE, TO(NETWORK_ESOCKTNOSUPPORT), {SOCK_STREAM, TO(ALLOW)},
-			      {SOCK_DGRAM, TO(ALLOW)}, {SOCK_SEQPACKET, TO(ALLOW)}),
-		 }},
-	[BV_CHECK_kill_all] = {1,
-			       {
-				       LOOK(0, ALL_BITS, TO(ALLOW), {0xffffffff, TO(SHARED_EPERM)}),
-			       }},
-	/* For a user, 0 is not the caller alone but every process of the user. */
-	[BV_CHECK_setpriority_self] = {2,
-				       {
-					       LOOK(0, ALL_BITS, STEP(1),
-						    {PRIORITY_USER, TO(SHARED_EPERM)}),
-					       LOOK(1, ALL_BITS, TO(SHARED_EPERM), {0, TO(ALLOW)}),
-				       }},
-	[BV_CHECK_ioprio_self] = {2,
-				  {
-					  LOOK(0, ALL_BITS, STEP(1),
-					       {IOPRIO_USER, TO(SHARED_EPERM)}),
-					  LOOK(1, ALL_BITS, TO(SHARED_EPERM), {0, TO(ALLOW)}),
-				  }},
-	[BV_CHECK_first_zero] = {1,
-				 {
-					 LOOK(0, ALL_BITS, TO(SHARED_EPERM), {0, TO(ALLOW)}),
-				 }},
-};
-/* clang-format on */
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -226,6 +49,35 @@ static const struct rule_row rows[] = {
 #undef BV_DENY_FOR
 #undef BV_CHECK_FOR
 };
+
+/* Beside them: what the strict set says of each call. */
+static const struct {
+	uint16_t call;
+	uint8_t rule;
+} strict_rows[] = {
+#define BV_STRICT(call_) {BV_ROW_##call_, BV_OUTCOME_ALLOW},
+#define BV_STRICT_WHEN(call_, check, errors, when, why)                                            \
+	{BV_ROW_##call_, BV_RULE_INDIRECT | BV_CHECK_##check},
+#define BV_STRICT_DENY(call_, error, why) {BV_ROW_##call_, BV_OUTCOME_STRICT_##error},
+#include "linux/seccomp_strict.def"
+};
+
+static bool is_strict(const struct bv_launch_seccomp *launch)
+{
+	return launch->has_syscalls && launch->syscalls != BV_SYSCALLS_BASELINE;
+}
+
+/*
+ * What holds of a call the strict set was asked for.  A denial stands, and keeps its errno.  Only
+ * where the set lists a call may a check of its arguments let it pass; a check of the set's own
+ * repeats the one of the baseline, and no policy has one for the same call.
+ */
+static uint8_t combine(uint8_t rule, uint8_t strict)
+{
+	const bool denied = !(rule & BV_RULE_INDIRECT) && rule != BV_OUTCOME_ALLOW;
+
+	return denied || strict == BV_OUTCOME_ALLOW ? rule : strict;
+}
 
 bool bv__seccomp_applies(const struct bv_launch_seccomp *launch,
 			 enum bv_seccomp_condition condition)
@@ -261,6 +113,45 @@ const struct bv_seccomp_arch *bv__seccomp_find_arch(uint32_t arch)
 	return NULL;
 }
 
+/* Leaves of the rules what the strict set leaves. */
+static void take_away(enum bv_syscall_table table, uint8_t rules[BV_SYSCALL_LIMIT])
+{
+	uint8_t strict[BV_SYSCALL_LIMIT];
+
+	for (size_t i = 0; i < BV_SYSCALL_LIMIT; i++)
+		strict[i] = BV_OUTCOME_STRICT_ENOSYS;
+	for (size_t i = 0; i < sizeof strict_rows / sizeof strict_rows[0]; i++) {
+		const int16_t number = bv__syscall_numbers[strict_rows[i].call][table];
+
+		if (number >= 0)
+			strict[number] = strict_rows[i].rule;
+	}
+	for (size_t i = 0; i < BV_SYSCALL_LIMIT; i++)
+		rules[i] = combine(rules[i], strict[i]);
+}
+
+size_t bv__seccomp_find_row(uint32_t arch, uint32_t number)
+{
+	const struct bv_seccomp_arch *known = bv__seccomp_find_arch(arch);
+	const enum bv_syscall_table table = known ? known->table : BV_SYSCALLS_I386;
+
+	if (known == NULL && arch != AUDIT_ARCH_I386)
+		return BV_SYSCALL_ROW_COUNT;
+	if (arch == AUDIT_ARCH_X86_64)
+		number &= ~(uint32_t)BV_SYSCALL_X32_BIT;
+	if (number >= BV_SYSCALL_LIMIT)
+		return BV_SYSCALL_ROW_COUNT;
+	for (size_t i = 0; i < BV_SYSCALL_ROW_COUNT; i++)
+		if (bv__syscall_numbers[i][table] == (int16_t)number)
+			return i;
+	return BV_SYSCALL_ROW_COUNT;
+}
+
+bool bv_seccomp_knows(uint32_t arch, uint32_t number)
+{
+	return bv__seccomp_find_row(arch, number) < BV_SYSCALL_ROW_COUNT;
+}
+
 enum bv_code bv__seccomp_make_rules(const struct bv_seccomp_arch *arch,
 				    const struct bv_launch_seccomp *launch,
 				    uint8_t ret_rules[BV_SYSCALL_LIMIT], struct bv_error *err)
@@ -271,6 +162,9 @@ enum bv_code bv__seccomp_make_rules(const struct bv_seccomp_arch *arch,
 	if (launch->sockets > BV_SOCKETS_LOCAL)
 		return bv_fail(err, BV_E_ARGUMENT, "seccomp.sockets", "%u is no socket policy",
 			       (unsigned int)launch->sockets);
+	if (launch->has_syscalls && launch->syscalls > BV_SYSCALLS_STRICT)
+		return bv_fail(err, BV_E_ARGUMENT, "seccomp.syscalls",
+			       "%u is no set of system calls", (unsigned int)launch->syscalls);
 
 	for (size_t i = 0; i < BV_SYSCALL_LIMIT; i++)
 		ret_rules[i] = BV_OUTCOME_UNKNOWN_ENOSYS;
@@ -287,14 +181,23 @@ enum bv_code bv__seccomp_make_rules(const struct bv_seccomp_arch *arch,
 		    bv__seccomp_applies(launch, (enum bv_seccomp_condition)rows[i].condition))
 			ret_rules[number] = rows[i].rule;
 	}
+	if (is_strict(launch))
+		take_away(arch->table, ret_rules);
 	return BV_OK;
 }
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-/* As bv__seccomp_make_rules, for one number: a notification is answered without making all. */
-static uint8_t find_rule(enum bv_syscall_table table, const struct bv_launch_seccomp *launch,
-			 uint32_t number)
+static uint8_t find_strict(enum bv_syscall_table table, uint32_t number)
+{
+	for (size_t i = 0; i < sizeof strict_rows / sizeof strict_rows[0]; i++)
+		if (bv__syscall_numbers[strict_rows[i].call][table] == (int32_t)number)
+			return strict_rows[i].rule;
+	return BV_OUTCOME_STRICT_ENOSYS;
+}
+
+static uint8_t find_listed(enum bv_syscall_table table, const struct bv_launch_seccomp *launch,
+			   uint32_t number)
 {
 	for (size_t i = sizeof rows / sizeof rows[0]; i-- > 0;)
 		if (bv__syscall_numbers[rows[i].call][table] == (int32_t)number &&
@@ -304,6 +207,15 @@ static uint8_t find_rule(enum bv_syscall_table table, const struct bv_launch_sec
 		if (bv__syscall_numbers[i][table] == (int32_t)number)
 			return BV_OUTCOME_ALLOW;
 	return BV_OUTCOME_UNKNOWN_ENOSYS;
+}
+
+/* As bv__seccomp_make_rules, for one number: a notification is answered without making all. */
+static uint8_t find_rule(enum bv_syscall_table table, const struct bv_launch_seccomp *launch,
+			 uint32_t number)
+{
+	const uint8_t rule = find_listed(table, launch, number);
+
+	return is_strict(launch) ? combine(rule, find_strict(table, number)) : rule;
 }
 
 static uint8_t judge_arguments(const struct bv_seccomp_check *check,

@@ -4,8 +4,8 @@
  *
  * The program is written from its end to its beginning, because BPF only jumps forward: what an
  * instruction jumps to is then always written already, and its distance known.  A conditional jump
- * skips at most 255 instructions, and no program here is longer than BV_SECCOMP_PROGRAM_MAX = 256,
- * so every jump reaches.
+ * skips at most 255 instructions: what lies farther away gets a stand-in on the way, a copy of the
+ * return or an unconditional jump, which the kernel follows when it looks for certain permissions.
  */
 #include <stddef.h>
 #include <string.h>
@@ -14,9 +14,8 @@
 
 enum {
 	NOWHERE = 0, /* no position: the program ends behind its last return */
+	REACH = 255, /* instructions a conditional jump can skip */
 };
-
-_Static_assert(BV_SECCOMP_PROGRAM_MAX <= 256, "every conditional jump reaches");
 
 struct run {
 	uint16_t first;
@@ -55,9 +54,28 @@ static size_t distance(const struct emitter *e, size_t target)
 	return e->capacity - e->start - target;
 }
 
+/*
+ * A position as good as `target`, which a conditional jump reaches even with one more instruction
+ * in between: that of the other target's stand-in.
+ */
+static size_t emit_stand_in(struct emitter *e, size_t target)
+{
+	const size_t skipped = distance(e, target);
+	const struct sock_filter *insn = &e->insns[e->capacity - target];
+
+	if (skipped < REACH || e->full)
+		return target;
+	if (BPF_CLASS(insn->code) == BPF_RET)
+		return emit(e, insn->code, 0, 0, insn->k);
+	return emit(e, BPF_JMP | BPF_JA, 0, 0, (uint32_t)skipped);
+}
+
 static size_t emit_branch(struct emitter *e, uint16_t comparison, uint32_t k, size_t then,
 			  size_t otherwise)
 {
+	then = emit_stand_in(e, then);
+	otherwise = emit_stand_in(e, otherwise);
+	bv_assert(e->full || (distance(e, then) <= REACH && distance(e, otherwise) <= REACH));
 	return emit(e, (uint16_t)(BPF_JMP | comparison | BPF_K), (uint8_t)distance(e, then),
 		    (uint8_t)distance(e, otherwise), k);
 }
@@ -80,16 +98,24 @@ static uint32_t action_of(const struct emitter *e, uint8_t outcome)
 	return SECCOMP_RET_ERRNO | (uint32_t)verdict->sys_errno;
 }
 
-/* Outcomes that look the same to the kernel share their return instruction. */
-static size_t emit_outcome(struct emitter *e, uint8_t outcome)
+/* The first of the outcomes that are the same to the kernel, all of them being one under notify. */
+static uint8_t find_like(const struct emitter *e, uint8_t outcome)
 {
 	const uint32_t action = action_of(e, outcome);
 	uint8_t like = 0;
 
 	while (action_of(e, like) != action)
 		like++;
+	return like;
+}
+
+/* Outcomes that are the same to the kernel share their return instruction. */
+static size_t emit_outcome(struct emitter *e, uint8_t outcome)
+{
+	const uint8_t like = find_like(e, outcome);
+
 	if (e->outcome_at[like] == NOWHERE)
-		e->outcome_at[like] = emit(e, BPF_RET | BPF_K, 0, 0, action);
+		e->outcome_at[like] = emit(e, BPF_RET | BPF_K, 0, 0, action_of(e, like));
 	return e->outcome_at[like];
 }
 
@@ -151,33 +177,25 @@ static size_t find_runs(struct emitter *e, const uint8_t rules[BV_SYSCALL_LIMIT]
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < BV_SYSCALL_LIMIT; i++)
-		if (count == 0 || e->runs[count - 1].rule != rules[i])
-			e->runs[count++] = (struct run){(uint16_t)i, rules[i]};
-	/* Everything above what the table knows. */
-	if (e->runs[count - 1].rule != BV_OUTCOME_UNKNOWN_ENOSYS)
-		e->runs[count++] = (struct run){BV_SYSCALL_LIMIT, BV_OUTCOME_UNKNOWN_ENOSYS};
+	for (size_t i = 0; i <= BV_SYSCALL_LIMIT; i++) {
+		/* The last is everything above what the table knows. */
+		uint8_t rule = i < BV_SYSCALL_LIMIT ? rules[i] : BV_OUTCOME_UNKNOWN_ENOSYS;
+
+		if (!(rule & BV_RULE_INDIRECT))
+			rule = find_like(e, rule);
+		if (count == 0 || e->runs[count - 1].rule != rule)
+			e->runs[count++] = (struct run){(uint16_t)i, rule};
+	}
 	return count;
 }
 
-enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_seccomp *launch,
-				     struct sock_filter *insns, size_t capacity, size_t *ret_count,
-				     struct bv_error *err)
+enum bv_code bv__seccomp_write(const struct bv_seccomp_arch *arch, bool notify,
+			       const uint8_t rules[BV_SYSCALL_LIMIT], struct sock_filter *insns,
+			       size_t capacity, size_t *ret_count, struct bv_error *err)
 {
 	const size_t room = capacity < BV_SECCOMP_PROGRAM_MAX ? capacity : BV_SECCOMP_PROGRAM_MAX;
-	struct emitter e = {.notify = launch->notify,
-			    .insns = insns,
-			    .capacity = room,
-			    .start = room};
-	const struct bv_seccomp_arch *known = bv__seccomp_find_arch(arch);
-	uint8_t rules[BV_SYSCALL_LIMIT];
+	struct emitter e = {.notify = notify, .insns = insns, .capacity = room, .start = room};
 	size_t native, foreign, kill;
-	enum bv_code code;
-
-	bv_assert(known != NULL);
-	code = bv__seccomp_make_rules(known, launch, rules, err);
-	if (code != BV_OK)
-		return code;
 
 	native = emit_search(&e, 0, find_runs(&e, rules) - 1);
 	/* There are always several runs, so the search begins with the branch just written. */
@@ -185,8 +203,8 @@ enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_secco
 	native = emit_load(&e, offsetof(struct seccomp_data, nr));
 	foreign = emit_outcome(&e, BV_OUTCOME_FOREIGN_ENOSYS);
 	kill = emit_outcome(&e, BV_OUTCOME_KILL);
-	foreign = emit_branch(&e, BPF_JEQ, known->compat, foreign, kill);
-	emit_branch(&e, BPF_JEQ, known->arch, native, foreign);
+	foreign = emit_branch(&e, BPF_JEQ, arch->compat, foreign, kill);
+	emit_branch(&e, BPF_JEQ, arch->arch, native, foreign);
 	emit_load(&e, offsetof(struct seccomp_data, arch));
 	if (e.full)
 		return bv_fail(err, BV_E_MEMORY, "seccomp",
@@ -195,6 +213,21 @@ enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_secco
 	memmove(insns, insns + e.start, (room - e.start) * sizeof *insns);
 	*ret_count = room - e.start;
 	return BV_OK;
+}
+
+enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_seccomp *launch,
+				     struct sock_filter *insns, size_t capacity, size_t *ret_count,
+				     struct bv_error *err)
+{
+	const struct bv_seccomp_arch *known = bv__seccomp_find_arch(arch);
+	uint8_t rules[BV_SYSCALL_LIMIT];
+	enum bv_code code;
+
+	bv_assert(known != NULL);
+	code = bv__seccomp_make_rules(known, launch, rules, err);
+	if (code != BV_OK)
+		return code;
+	return bv__seccomp_write(known, launch->notify, rules, insns, capacity, ret_count, err);
 }
 
 enum bv_code bv_seccomp_compile(const struct bv_launch_seccomp *launch, struct sock_filter *insns,

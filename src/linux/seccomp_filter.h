@@ -2,8 +2,8 @@
 /*
  * seccomp_filter.h - the system call filter every workload runs under.
  *
- * The rules are the rows of seccomp_baseline.def and seccomp_policy.def.  The BPF program, the
- * errno the launcher answers a notification with and the words a report uses all come from them,
+ * The rules are the rows of seccomp_baseline.def, seccomp_policy.def and, where the strict set is
+ * asked for, seccomp_strict.def.  The BPF program, the errno the launcher answers a notification with and the words a report uses all come from them,
  * so they cannot disagree.  Nothing here allocates.  docs/seccomp.md lists what is denied and why.
  *
  * Not called seccomp.h: this folder is on the include path as "linux", and <linux/seccomp.h> is the
@@ -25,8 +25,12 @@ enum {
 	/* Set in the number of a call made through the x32 ABI of x86_64. */
 	BV_SYSCALL_X32_BIT = 0x40000000,
 
-	/* Instructions that any policy's program fits into; the tests hold us to it. */
-	BV_SECCOMP_PROGRAM_MAX = 256,
+	/*
+	 * Instructions that any policy's program fits into; the tests hold us to it.  The longest
+	 * is 380: allowed and denied numbers of the strict set alternate, and two of its calls
+	 * compare an argument with some thirty values.
+	 */
+	BV_SECCOMP_PROGRAM_MAX = 512,
 };
 
 /* Why a call is denied: what in the spec, or that no spec can have it. */
@@ -37,6 +41,7 @@ enum bv_seccomp_origin {
 	BV_SECCOMP_SHARED,   /* reaches the host by a process or IPC id, for want of namespaces */
 	BV_SECCOMP_FOREIGN,  /* made through another ABI: i386, x32, 32-bit ARM or RISC-V */
 	BV_SECCOMP_UNKNOWN,  /* newer than this bvisor, or no call at all */
+	BV_SECCOMP_STRICT,   /* not in the strict set, which was asked for */
 };
 
 struct bv_seccomp_verdict {
@@ -51,7 +56,8 @@ struct bv_seccomp_verdict {
  * Writes the program that enforces `launch` into insns[0 .. *ret_count).
  *
  * A call allowed or denied whatever its arguments is decided by a binary search over the number:
- * eleven instructions, jumps on the number and the architecture alone.  The kernel (since 5.11)
+ * eleven instructions, thirteen in the strict set, jumps on the number and the architecture alone.
+ * The kernel (since 5.11)
  * follows such a program once for each number at installation, remembers for which it is certain
  * to allow, and does not run it for those again.
  *
@@ -71,6 +77,12 @@ struct bv_seccomp_verdict bv_seccomp_judge(const struct bv_launch_seccomp *launc
  */
 int bv_seccomp_errno(const struct bv_launch_seccomp *launch, const struct seccomp_data *data);
 
+/*
+ * Whether this number is a call with a name there.  What is none is denied whatever the policy, and
+ * there are more such numbers than anybody wants to be told of one by one.
+ */
+bool bv_seccomp_knows(uint32_t arch, uint32_t number);
+
 /* The same for a program of another architecture than this one: tests judge all on one machine. */
 enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_seccomp *launch,
 				     struct sock_filter *insns, size_t capacity, size_t *ret_count,
@@ -87,7 +99,7 @@ const char *bv_syscall_name(uint32_t arch, uint32_t number);
 /* "x86_64", "x32", "i386", "aarch64", "arm", "riscv64", "riscv32", "?". */
 const char *bv_syscall_abi(uint32_t arch, uint32_t number);
 
-/* "baseline", "ChildSpawn", "Network", "shared-ids", "foreign-abi", "unknown-call". */
+/* "baseline", "ChildSpawn", "Network", "shared-ids", "foreign-abi", "unknown-call", "strict". */
 const char *bv_seccomp_origin_name(enum bv_seccomp_origin origin);
 
 /* Why this call is denied, as a phrase; "" if it is not.  Static. */

@@ -38,6 +38,11 @@
 	X(NETWORK_EPROTONOSUPPORT, EPROTONOSUPPORT, NETWORK, true)                                 \
 	X(SHARED_EPERM, EPERM, SHARED, true)                                                       \
 	X(SHARED_ENOSYS, ENOSYS, SHARED, true)                                                     \
+	X(STRICT_EPERM, EPERM, STRICT, true)                                                       \
+	X(STRICT_ENOSYS, ENOSYS, STRICT, true)                                                     \
+	X(STRICT_EINVAL, EINVAL, STRICT, true)                                                     \
+	X(STRICT_ENOTTY, ENOTTY, STRICT, true)                                                     \
+	X(STRICT_ENOPROTOOPT, ENOPROTOOPT, STRICT, true)                                           \
 	X(FOREIGN_ENOSYS, ENOSYS, FOREIGN, true)                                                   \
 	X(UNKNOWN_ENOSYS, ENOSYS, UNKNOWN, true)
 
@@ -53,7 +58,7 @@ extern const struct bv_seccomp_verdict bv__seccomp_outcomes[BV_OUTCOME_COUNT];
 /* Set in a rule: a check, by number.  Set in where a step goes on: a step, by number. */
 enum { BV_RULE_INDIRECT = 0x80 };
 
-enum { BV_CHECK_STEPS = 5, BV_STEP_CASES = 5 };
+enum { BV_CHECK_STEPS = 5 };
 
 struct bv_seccomp_case {
 	uint32_t value;
@@ -66,7 +71,7 @@ struct bv_seccomp_step {
 	uint32_t mask;
 	uint8_t case_count;
 	uint8_t otherwise;
-	struct bv_seccomp_case cases[BV_STEP_CASES];
+	const struct bv_seccomp_case *cases;
 };
 
 struct bv_seccomp_check {
@@ -79,7 +84,8 @@ struct bv_seccomp_check {
 	X(clone) X(clone_thread) X(unshare) X(ioctl) X(mknod) X(mknodat) X(personality) X(prctl)   \
 	X(memfd_create) X(seccomp) X(socket_local) X(socketpair_connected) X(socketpair_local)     \
 	X(chmod) X(fchmod) X(fchmodat) X(fchmodat2) X(creat) X(open) X(openat) X(kill_all)         \
-	X(setpriority_self) X(ioprio_self) X(first_zero)
+	X(setpriority_self) X(ioprio_self) X(first_zero) X(strict_ioctl) X(strict_prctl)           \
+	X(strict_setsockopt)
 /* clang-format on */
 
 enum bv_seccomp_check_id {
@@ -129,9 +135,17 @@ struct bv_seccomp_arch {
 /* NULL: not one of ours. */
 const struct bv_seccomp_arch *bv__seccomp_find_arch(uint32_t arch);
 
+/* The row of syscalls.def, or BV_SYSCALL_ROW_COUNT. */
+size_t bv__seccomp_find_row(uint32_t arch, uint32_t number);
+
 /* The rule of every number below the limit.  BV_E_ARGUMENT for a policy that is none. */
 enum bv_code bv__seccomp_make_rules(const struct bv_seccomp_arch *arch,
 				    const struct bv_launch_seccomp *launch,
 				    uint8_t ret_rules[BV_SYSCALL_LIMIT], struct bv_error *err);
+
+/* Writes the program of these rules: bv_seccomp_compile without the policy. */
+enum bv_code bv__seccomp_write(const struct bv_seccomp_arch *arch, bool notify,
+			       const uint8_t rules[BV_SYSCALL_LIMIT], struct sock_filter *insns,
+			       size_t capacity, size_t *ret_count, struct bv_error *err);
 
 #endif

@@ -34,29 +34,17 @@ static const struct reason reasons[] = {
 #include "linux/seccomp_policy.def"
 #undef BV_DENY_FOR
 #undef BV_CHECK_FOR
+#define BV_NOT_STRICT "Not in the strict set: "
+#define BV_STRICT_WHEN(call_, check, errors, when, why_)                                           \
+	{BV_ROW_##call_, BV_WHEN_ALWAYS, BV_SECCOMP_STRICT, BV_NOT_STRICT why_},
+#define BV_STRICT_DENY(call_, error, why_)                                                         \
+	{BV_ROW_##call_, BV_WHEN_ALWAYS, BV_SECCOMP_STRICT, BV_NOT_STRICT why_},
+#include "linux/seccomp_strict.def"
 };
-
-/* The row of syscalls.def, or BV_SYSCALL_ROW_COUNT. */
-static size_t find_row(uint32_t arch, uint32_t number)
-{
-	const struct bv_seccomp_arch *known = bv__seccomp_find_arch(arch);
-	const enum bv_syscall_table table = known ? known->table : BV_SYSCALLS_I386;
-
-	if (known == NULL && arch != AUDIT_ARCH_I386)
-		return BV_SYSCALL_ROW_COUNT;
-	if (arch == AUDIT_ARCH_X86_64)
-		number &= ~(uint32_t)BV_SYSCALL_X32_BIT;
-	if (number >= BV_SYSCALL_LIMIT)
-		return BV_SYSCALL_ROW_COUNT;
-	for (size_t i = 0; i < BV_SYSCALL_ROW_COUNT; i++)
-		if (bv__syscall_numbers[i][table] == (int16_t)number)
-			return i;
-	return BV_SYSCALL_ROW_COUNT;
-}
 
 const char *bv_syscall_name(uint32_t arch, uint32_t number)
 {
-	const size_t row = find_row(arch, number);
+	const size_t row = bv__seccomp_find_row(arch, number);
 
 	return row < BV_SYSCALL_ROW_COUNT ? syscall_names[row] : "?";
 }
@@ -95,6 +83,8 @@ const char *bv_seccomp_origin_name(enum bv_seccomp_origin origin)
 		return "foreign-abi";
 	case BV_SECCOMP_UNKNOWN:
 		return "unknown-call";
+	case BV_SECCOMP_STRICT:
+		return "strict";
 	}
 	return "?";
 }
@@ -110,10 +100,11 @@ const char *bv_seccomp_why(const struct bv_launch_seccomp *launch, const struct 
 		return "Made through another ABI, where numbers and arguments mean something else";
 	if (verdict.origin == BV_SECCOMP_UNKNOWN)
 		return "Not a call this bvisor knows, so nobody has judged it";
-	row = find_row(data->arch, (uint32_t)data->nr);
+	row = bv__seccomp_find_row(data->arch, (uint32_t)data->nr);
 	for (size_t i = sizeof reasons / sizeof reasons[0]; i-- > 0;)
 		if (reasons[i].call == row && reasons[i].origin == verdict.origin &&
 		    bv__seccomp_applies(launch, (enum bv_seccomp_condition)reasons[i].condition))
 			return reasons[i].why;
-	return "";
+	/* A call nobody has judged yet. */
+	return verdict.origin == BV_SECCOMP_STRICT ? "Not in the strict set" : "";
 }

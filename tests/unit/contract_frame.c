@@ -249,6 +249,34 @@ TEST(the_frozen_launch_body_is_the_reference_s)
 	EXPECT_INT(bv_value_compare(&bv_launch_body_type, &body, &decoded), 0);
 }
 
+/* Golden bytes, written by hand: a set of system calls is one more key, and none is none. */
+TEST(a_set_of_system_calls_is_a_key_at_the_end)
+{
+	const struct bv_execution_options execution = {.has_syscalls = true,
+						       .syscalls = BV_SYSCALLS_STRICT};
+	struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_DENY_NEW_TASKS,
+					   .sockets = BV_SOCKETS_LOCAL,
+					   .notify = true};
+	struct bv_launch_seccomp decoded;
+	struct bv_str bytes = bytes_of(&bv_launch_seccomp_type, &launch);
+
+	EXPECT_STR(
+		hex_of(bytes.data, bytes.len),
+		"84a5737061776eac44656e794e65775461736b73a7736f636b657473a54c6f63616ca66e6f746966"
+		"79c3a6736861726564c2");
+	launch.has_syscalls = true;
+	launch.syscalls = BV_SYSCALLS_STRICT;
+	bytes = bytes_of(&bv_launch_seccomp_type, &launch);
+	EXPECT_STR(
+		hex_of(bytes.data, bytes.len),
+		"85a5737061776eac44656e794e65775461736b73a7736f636b657473a54c6f63616ca66e6f746966"
+		"79c3a6736861726564c2a873797363616c6c73a6537472696374");
+	decode_ok(&bv_launch_seccomp_type, bytes, &decoded);
+	EXPECT_INT(bv_value_compare(&bv_launch_seccomp_type, &launch, &decoded), 0);
+	bytes = bytes_of(&bv_execution_options_type, &execution);
+	EXPECT_STR(hex_of(bytes.data, bytes.len), "81a873797363616c6c73a6537472696374");
+}
+
 TEST(attempt_and_admission_placeholders_are_the_reference_s)
 {
 	static const struct {

@@ -440,6 +440,10 @@ TEST(everything_it_does_not_hold_is_refused)
 	spec.execution = (struct bv_execution_options){.has_terminal = true, .terminal = true};
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
 		     BV_E_UNSUPPORTED, "LaunchWorkload", "no terminal");
+	spec.execution = (struct bv_execution_options){.has_syscalls = true,
+						       .syscalls = BV_SYSCALLS_STRICT};
+	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
+		     BV_E_UNSUPPORTED, "LaunchWorkload", "filters no system calls");
 	spec = spec_launch();
 	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {S("m")}};
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),

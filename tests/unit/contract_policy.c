@@ -549,6 +549,8 @@ TEST(what_says_nothing_is_left_out)
 		.has_minimum_for = true,
 		.minimum_for = LIST(struct bv_kind_minimum, {BV_KIND_CAPTURE, BV_MIN_MEDIATED}),
 		.has_deny = true,
+		.has_syscalls = true,
+		.syscalls = BV_SYSCALLS_BASELINE,
 	};
 	struct bv_boundary_spec spec = spec_run_as(idle),
 				plain = spec_run_as((struct bv_execution_options){0});
@@ -575,13 +577,15 @@ TEST(what_says_something_stays_in_one_form)
 				    {BV_KIND_FILESYSTEM, BV_MIN_MEDIATED}),
 		.has_deny = true,
 		.deny = {deny, 3},
+		.has_syscalls = true,
+		.syscalls = BV_SYSCALLS_STRICT,
 	});
 
 	EXPECT(strstr(normal_form(&spec),
 		      "\"execution\":{\"cwd\":\"/r\",\"without\":[\"Namespaces\"],\"minimum\":\"Enforced\","
 		      "\"minimum_for\":[{\"kind\":\"Filesystem\",\"guarantee\":\"Mediated\"},"
-		      "{\"kind\":\"CaptureStreams\",\"guarantee\":\"Mediated\"}],\"deny\":[\"/a\",\"/z/y\"]}") !=
-	       NULL);
+		      "{\"kind\":\"CaptureStreams\",\"guarantee\":\"Mediated\"}],\"deny\":[\"/a\",\"/z/y\"],"
+		      "\"syscalls\":\"Strict\"}") != NULL);
 }
 
 TEST(lists_of_people_end_somewhere)

@@ -21,19 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "linux/seccomp_filter.h"
+#include "seccomp_attempt.h"
 #include "test.h"
-
-#if defined(__x86_64__)
-#define NATIVE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE AUDIT_ARCH_AARCH64
-#elif defined(__riscv)
-#define NATIVE AUDIT_ARCH_RISCV64
-#endif
-
-#define BAD ((long)-1)
-#define NOWHERE ((long)"/nonexistent/nowhere")
 
 /* LeakSanitizer traces its own process at exit, which is what the filter forbids. */
 const char *__asan_default_options(void);
@@ -41,14 +30,6 @@ const char *__asan_default_options(void)
 {
 	return "detect_leaks=0";
 }
-
-struct attempt {
-	const char *name;
-	long number;
-	long args[6];
-	int sys_errno;
-	bool control; /* harmless, and answered otherwise where there is no filter, whoever asks */
-};
 
 static const struct attempt baseline[] = {
 	{"ptrace", SYS_ptrace, {0}, EPERM, true}, /* PTRACE_TRACEME */
@@ -179,45 +160,12 @@ TEST(no_call_of_the_baseline_is_left_out_here)
 		bool here = false, tried = false;
 
 		for (uint32_t number = 0; number < BV_SYSCALL_LIMIT; number++)
-			here |= strcmp(bv_syscall_name(NATIVE, number), rows[i]) == 0;
+			here |= strcmp(bv_syscall_name(ATTEMPT_ARCH, number), rows[i]) == 0;
 		for (size_t j = 0; j < sizeof baseline / sizeof baseline[0]; j++)
-			tried |= strcmp(bv_syscall_name(NATIVE, (uint32_t)baseline[j].number),
+			tried |= strcmp(bv_syscall_name(ATTEMPT_ARCH, (uint32_t)baseline[j].number),
 					rows[i]) == 0;
 		EXPECT_THAT(tried == here, "%s", rows[i]);
 	}
-}
-
-/* 0, or the errno. */
-static int attempt(const struct attempt *a)
-{
-	const long result = syscall(a->number, a->args[0], a->args[1], a->args[2], a->args[3],
-				    a->args[4], a->args[5]);
-
-	/* A child by a clone that should have been refused. */
-	if (result == 0 && a->number == SYS_clone)
-		_exit(0);
-	if (result > 0 && a->number == SYS_clone)
-		(void)waitpid((pid_t)result, NULL, __WALL); /* whatever it says */
-	return result == -1 ? errno : 0;
-}
-
-static int install(const struct bv_launch_seccomp *launch, unsigned long flags)
-{
-	struct sock_filter insns[BV_SECCOMP_PROGRAM_MAX];
-	struct sock_fprog program = {.filter = insns};
-	struct bv_error err = {0};
-	size_t count = 0;
-	long fd;
-
-	EXPECT_THAT(bv_seccomp_compile(launch, insns, BV_SECCOMP_PROGRAM_MAX, &count, &err) ==
-			    BV_OK,
-		    "%s", err.message);
-	program.len = (unsigned short)count;
-	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
-	SKIP_UNLESS(fd >= 0 || errno != ENOSYS, "seccomp is not in this kernel");
-	EXPECT_THAT(fd >= 0, "seccomp: %s", strerror(errno));
-	return (int)fd;
 }
 
 TEST(every_call_of_the_baseline_is_refused_as_the_table_says)
@@ -225,37 +173,24 @@ TEST(every_call_of_the_baseline_is_refused_as_the_table_says)
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
 						 .sockets = BV_SOCKETS_LOCAL};
 
-	install(&launch, 0);
-	for (size_t i = 0; i < sizeof baseline / sizeof baseline[0]; i++) {
-		const int got = attempt(&baseline[i]);
-
-		EXPECT_THAT(got == baseline[i].sys_errno, "%s: errno %d, expected %d",
-			    baseline[i].name, got, baseline[i].sys_errno);
-	}
+	install_filter(&launch, 0);
+	attempt_refusals(baseline, sizeof baseline / sizeof baseline[0]);
 }
 
-/* A container's own filter would answer first. */
-static bool filtered_already(void)
+TEST(the_strict_set_refuses_every_call_of_the_baseline_alike)
 {
-	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0;
+	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
+						 .sockets = BV_SOCKETS_LOCAL,
+						 .has_syscalls = true,
+						 .syscalls = BV_SYSCALLS_STRICT};
+
+	install_filter(&launch, 0);
+	attempt_refusals(baseline, sizeof baseline / sizeof baseline[0]);
 }
 
 TEST(without_the_filter_the_harmless_ones_are_answered_otherwise)
 {
-	SKIP_UNLESS(!filtered_already(), "these tests run under a seccomp filter of their own");
-	for (size_t i = 0; i < sizeof baseline / sizeof baseline[0]; i++) {
-		int status = 0;
-		pid_t pid;
-
-		if (!baseline[i].control)
-			continue;
-		pid = fork(); /* a child each: some of them work */
-		EXPECT(pid >= 0);
-		if (pid == 0)
-			_exit(attempt(&baseline[i]) == baseline[i].sys_errno ? 1 : 0);
-		EXPECT_INT(waitpid(pid, &status, 0), pid);
-		EXPECT_THAT(status == 0, "%s: already refused without a filter", baseline[i].name);
-	}
+	attempt_controls(baseline, sizeof baseline / sizeof baseline[0]);
 }
 
 #ifdef __x86_64__
@@ -273,7 +208,7 @@ TEST(calls_of_i386_are_enosys_and_work_without_the_filter)
 						 .sockets = BV_SOCKETS_LOCAL};
 
 	SKIP_UNLESS(getpid_of_i386() == getpid(), "no i386 calls in this kernel");
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT_INT(getpid_of_i386(), -ENOSYS);
 }
 #endif
@@ -309,7 +244,7 @@ TEST(threads_and_processes_work_where_descendants_are_allowed)
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_DESCENDANTS,
 						 .sockets = BV_SOCKETS_LOCAL};
 
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT(thread_works());
 	EXPECT_INT(fork_once(), 0);
 }
@@ -319,7 +254,7 @@ TEST(threads_alone_work_where_only_threads_are_allowed)
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_ALLOW_THREADS,
 						 .sockets = BV_SOCKETS_LOCAL};
 
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT(thread_works());
 	EXPECT_INT(fork_once(), EPERM);
 }
@@ -329,7 +264,7 @@ TEST(nothing_is_created_where_new_tasks_are_denied)
 	const struct bv_launch_seccomp launch = {.spawn = BV_SPAWN_DENY_NEW_TASKS,
 						 .sockets = BV_SOCKETS_LOCAL};
 
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT(!thread_works());
 	EXPECT_INT(fork_once(), EPERM);
 }
@@ -352,7 +287,7 @@ TEST(no_socket_is_made_where_there_are_none_and_connected_pairs_are)
 	int pair[2];
 
 	EXPECT_INT(socket_once(AF_UNIX, SOCK_DGRAM, 0), 0);
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT_INT(socket_once(AF_UNIX, SOCK_DGRAM, 0), EACCES);
 	EXPECT_INT(socket_once(AF_UNIX, SOCK_STREAM, 0), EACCES);
 	EXPECT_INT(socket_once(AF_INET, SOCK_STREAM, 0), EACCES);
@@ -367,7 +302,7 @@ TEST(local_sockets_work_where_they_lead_nowhere)
 						 .sockets = BV_SOCKETS_LOCAL};
 
 	SKIP_UNLESS(socket_once(AF_INET, SOCK_STREAM, 0) == 0, "no network in this kernel");
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT_INT(socket_once(AF_UNIX, SOCK_DGRAM, 0), 0);
 	EXPECT_INT(socket_once(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6), 0);
 	EXPECT_INT(socket_once(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 17), 0);
@@ -382,7 +317,7 @@ TEST(without_namespaces_others_are_out_of_reach_by_id)
 	const pid_t parent = getppid();
 
 	EXPECT(syscall(SYS_semget, 0x7fffabcd, 0, 0) == -1 && errno != ENOSYS);
-	install(&launch, 0);
+	install_filter(&launch, 0);
 	EXPECT(syscall(SYS_semget, 0x7fffabcd, 0, 0) == -1 && errno == ENOSYS);
 	EXPECT(syscall(SYS_kill, -1, 0) == -1 && errno == EPERM);
 	EXPECT(syscall(SYS_kill, getpid(), 0) == 0);
@@ -432,7 +367,7 @@ static int receive_fd(int socket_fd)
 /* What the workload tries under notify; clone3 and what is allowed are not told. */
 static _Noreturn void notified_child(int socket_fd, const struct bv_launch_seccomp *launch)
 {
-	const int listener = install(launch, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	const int listener = install_filter(launch, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 
 	if (send_fd(socket_fd, listener) != 0)
 		_exit(10);

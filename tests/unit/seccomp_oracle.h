@@ -18,6 +18,7 @@ struct expectation {
 	int sys_errno; /* 0: allowed */
 	bool silent;   /* an errno even under notify */
 	bool depends_on_arguments;
+	bool strict; /* denied for want of a place in the strict set */
 };
 
 typedef struct expectation oracle_function(const struct bv_launch_seccomp *launch, uint32_t number,

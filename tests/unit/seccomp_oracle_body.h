@@ -110,16 +110,15 @@ static struct expectation judge_shared(uint32_t number, const uint64_t args[6], 
 	return allowed;
 }
 
-struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t number,
-			  const uint64_t args[6]) {
+static struct expectation judge_number(const struct bv_launch_seccomp *launch, uint32_t number,
+				       const uint64_t args[6])
+{
 	const uint32_t first = (uint32_t)args[0];
 	const uint32_t second = (uint32_t)args[1];
 	const uint32_t third = (uint32_t)args[2];
 	struct expectation shared;
 	bool handled;
 
-	if (!ORACLE_KNOWS(number))
-		return denied(ENOSYS);
 	if (launch->shared) {
 		shared = judge_shared(number, args, &handled);
 		if (handled)
@@ -259,4 +258,18 @@ struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t numbe
 		return denied(ENOSYS);
 	}
 	return allowed;
+}
+
+#include "seccomp_oracle_strict.h"
+
+struct expectation ORACLE(const struct bv_launch_seccomp *launch, uint32_t number,
+			  const uint64_t args[6]) {
+	struct expectation expected;
+
+	if (!ORACLE_KNOWS(number))
+		return denied(ENOSYS);
+	expected = judge_number(launch, number, args);
+	if (launch->has_syscalls && launch->syscalls == BV_SYSCALLS_STRICT)
+		expected = judge_strict(expected, number, args);
+	return expected;
 }

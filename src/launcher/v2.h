@@ -10,11 +10,6 @@
 
 #include "boundary.h"
 
-enum {
-	LAUNCH_DENIED_MAX =
-		64, /* kinds of denied calls told apart; the rest count under number ~0 */
-};
-
 struct launch {
 	int control_fd; /* the host's end of the world */
 	uint64_t sequence;
@@ -42,9 +37,6 @@ struct launch {
 	struct boundary_usage usage;
 	int main_status;
 	uint64_t exec_ns, end_ns;
-
-	struct bv_record_denied denied[LAUNCH_DENIED_MAX];
-	size_t denied_count;
 };
 
 /* ---- v2.c: talking to the host.  A host that is gone makes these do nothing; the watch sees it. -- */

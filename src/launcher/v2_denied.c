@@ -17,24 +17,36 @@
 #include "linux/seccomp_rules.h"
 #include "linux/sys.h"
 
+/*
+ * There is one launch in a process; out of `struct launch`, so that a launch without denials does
+ * not pay for clearing it.
+ */
+static struct bv_record_denied denied[BV_DENIED_KINDS_MAX];
+static bool has_no_name[BV_DENIED_KINDS_MAX];
+static size_t denied_count;
+
+/* Three ABIs, each with what has no name, and one more: so the last slot is never shared. */
+_Static_assert(BV_DENIED_KINDS_MAX > 3 * (BV_SYSCALL_ROW_COUNT + 1), "every named call has a slot");
+
 /* The slot of this kind of call; the last one takes all that found no room. */
-static struct bv_record_denied *find_slot(struct launch *launch, uint32_t arch, uint32_t number,
-					  bool *ret_first)
+static struct bv_record_denied *find_slot(uint32_t arch, uint32_t number, bool *ret_first)
 {
+	const bool nameless = !bv_seccomp_knows(arch, number);
 	size_t i;
 
-	for (i = 0; i < launch->denied_count; i++) {
-		if (launch->denied[i].arch == arch && launch->denied[i].number == number)
-			return &launch->denied[i];
+	for (i = 0; i < denied_count; i++) {
+		if (denied[i].arch != arch)
+			continue;
+		if (denied[i].number == number || (nameless && has_no_name[i]))
+			return &denied[i];
 	}
-	if (i == LAUNCH_DENIED_MAX)
-		return &launch->denied[LAUNCH_DENIED_MAX - 1];
+	if (i == BV_DENIED_KINDS_MAX)
+		return &denied[BV_DENIED_KINDS_MAX - 1];
 	*ret_first = true;
-	launch->denied_count++;
-	launch->denied[i] = (struct bv_record_denied){.arch = arch, .number = number};
-	if (i == LAUNCH_DENIED_MAX - 1)
-		launch->denied[i].arch = launch->denied[i].number = ~0U;
-	return &launch->denied[i];
+	denied_count++;
+	denied[i] = (struct bv_record_denied){.arch = arch, .number = number};
+	has_no_name[i] = nameless;
+	return &denied[i];
 }
 
 /* struct seccomp_notif_addfd of linux/seccomp.h; the flag is SECCOMP_ADDFD_FLAG_SEND (Linux 5.14). */
@@ -88,7 +100,7 @@ void launch_answer_denied(struct launch *launch)
 	/* ENOENT again means the caller is gone and needs no answer. */
 	(void)bv_sys_ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 
-	slot = find_slot(launch, call.data.arch, (uint32_t)call.data.nr, &first);
+	slot = find_slot(call.data.arch, (uint32_t)call.data.nr, &first);
 	slot->count++;
 	if (first) {
 		for (int i = 0; i < 6; i++)
@@ -99,9 +111,8 @@ void launch_answer_denied(struct launch *launch)
 
 void launch_send_denied_totals(struct launch *launch)
 {
-	for (size_t i = 0; i < launch->denied_count; i++) {
-		if (launch->denied[i].count > 1)
-			launch_send(launch, BV_RECORD_DENIED, &launch->denied[i],
-				    sizeof(launch->denied[i]));
+	for (size_t i = 0; i < denied_count; i++) {
+		if (denied[i].count > 1)
+			launch_send(launch, BV_RECORD_DENIED, &denied[i], sizeof(denied[i]));
 	}
 }

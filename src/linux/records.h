@@ -126,6 +126,13 @@ struct bv_record_installed {
 	int32_t init_pid;     /* the boundary's PID 1 as the host sees it; 0 where there is none */
 };
 
+/*
+ * Kinds of denied calls told apart: every call that has a name in three ABIs of a machine, so that no
+ * flood of denials hides one.  What has no name is one kind for each architecture, known by the
+ * first number.
+ */
+enum { BV_DENIED_KINDS_MAX = 1536 };
+
 struct bv_record_denied {
 	uint32_t arch; /* AUDIT_ARCH_ */
 	uint32_t number;

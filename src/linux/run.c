@@ -124,8 +124,24 @@ static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
 		run->wall_deadline = 0; /* longer than any machine stays up */
 }
 
+static bool grow_denied(struct bv_backend_run *run)
+{
+	const size_t capacity = run->denied_capacity == 0 ? 16 : run->denied_capacity * 2;
+	struct bv_record_denied *larger = bv_arena_array(&run->arena, capacity, sizeof(*larger));
+
+	if (larger == NULL)
+		return false;
+	if (run->denied_count > 0)
+		memcpy(larger, run->denied, run->denied_count * sizeof(*larger));
+	run->denied = larger;
+	run->denied_capacity = capacity;
+	return true;
+}
+
 static void take_denied(struct bv_backend_run *run, const struct bv_record_denied *denied)
 {
+	struct bv_error err;
+
 	for (size_t i = 0; i < run->denied_count; i++) {
 		if (run->denied[i].arch == denied->arch &&
 		    run->denied[i].number == denied->number) {
@@ -133,8 +149,14 @@ static void take_denied(struct bv_backend_run *run, const struct bv_record_denie
 			return;
 		}
 	}
-	if (run->denied_count < BV_RUN_DENIED_MAX)
-		run->denied[run->denied_count++] = *denied;
+	if (run->denied_count == BV_DENIED_KINDS_MAX)
+		return; /* the launcher tells no more kinds apart */
+	if (run->denied_count == run->denied_capacity && !grow_denied(run)) {
+		bv_fail(&err, BV_E_MEMORY, "denied", "no memory for what was denied");
+		break_off(run, &err);
+		return;
+	}
+	run->denied[run->denied_count++] = *denied;
 }
 
 static void take_record(struct bv_backend_run *run, const struct bv_record *record)

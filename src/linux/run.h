@@ -13,7 +13,6 @@
 #include "transcript.h"
 
 enum {
-	BV_RUN_DENIED_MAX = 64, /* kinds of denied calls told apart, as the launcher does */
 	BV_RUN_STREAMS = 2,
 	BV_SIGNAL_LAST = 64,
 };
@@ -65,8 +64,8 @@ struct bv_backend_run {
 	struct bv_record_fault fault;
 	struct bv_record_installed installed;
 	struct bv_record_exit exit;
-	struct bv_record_denied denied[BV_RUN_DENIED_MAX];
-	size_t denied_count;
+	struct bv_record_denied *denied; /* in the arena, at most BV_DENIED_KINDS_MAX */
+	size_t denied_count, denied_capacity;
 	struct bv_attestation_list attestations;
 
 	/* The first thing that was wrong with bvisor itself; message empty: nothing. */

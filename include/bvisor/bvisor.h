@@ -136,6 +136,14 @@ BV_API enum bv_code bv_spec_without(struct bv_spec *spec, const char *layer, str
 /* A private /tmp of at most `size_bytes`; 0 leaves the size to the backend. */
 BV_API enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err);
 
+enum bv_syscalls {
+	BV_USE_SYSCALLS_BASELINE, /* all but those no run gets */
+	BV_USE_SYSCALLS_STRICT,   /* only those ordinary programs need */
+};
+/* Which system calls there are (default: the baseline); docs/seccomp.md lists both. */
+BV_API enum bv_code bv_spec_syscalls(struct bv_spec *spec, enum bv_syscalls syscalls,
+				     struct bv_error *err);
+
 /* The program's path as given, made absolute; NULL while there is none. */
 BV_API const char *bv_spec_program_path(const struct bv_spec *spec);
 

@@ -318,6 +318,22 @@ enum bv_code bv_spec_runtime(struct bv_spec *spec, enum bv_runtime runtime, stru
 	return bv_fail(err, BV_E_ARGUMENT, "runtime", "this is no enum bv_runtime");
 }
 
+enum bv_code bv_spec_syscalls(struct bv_spec *spec, enum bv_syscalls syscalls, struct bv_error *err)
+{
+	if (!spec)
+		return refuse_null(err, "spec");
+	execution(spec)->has_syscalls = true;
+	switch (syscalls) {
+	case BV_USE_SYSCALLS_BASELINE:
+		execution(spec)->syscalls = BV_SYSCALLS_BASELINE;
+		return BV_OK;
+	case BV_USE_SYSCALLS_STRICT:
+		execution(spec)->syscalls = BV_SYSCALLS_STRICT;
+		return BV_OK;
+	}
+	return bv_fail(err, BV_E_ARGUMENT, "syscalls", "this is no enum bv_syscalls");
+}
+
 enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err)
 {
 	struct bv_host_control_list *list;

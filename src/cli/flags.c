@@ -213,6 +213,19 @@ static int take_runtime(struct cli_request *request, const struct cli_flag *flag
 	return refuse(flag, value, "is none of none, libraries, system");
 }
 
+static int take_syscalls(struct cli_request *request, const struct cli_flag *flag,
+			 const char *value)
+{
+	struct bv_error error = {0};
+	enum bv_syscalls syscalls = BV_USE_SYSCALLS_BASELINE;
+
+	if (strcmp(value, "strict") == 0)
+		syscalls = BV_USE_SYSCALLS_STRICT;
+	else if (strcmp(value, "baseline") != 0)
+		return refuse(flag, value, "is neither baseline nor strict");
+	return told(flag, bv_spec_syscalls(request->spec, syscalls, &error), &error);
+}
+
 static int take_fd(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	struct bv_error error = {0};
@@ -385,8 +398,9 @@ const struct cli_flag cli_flags[] = {
 	 " --allow-child-process --fork ", NULL},
 	{"--fd", "N", SPEC, process, "keep your descriptor N open in it (repeatable)", take_fd,
 	 " --preserve-fds --pass-fd ", NULL},
-	{"--syscalls", "SET", SPEC, process, NULL, NULL, " --seccomp ",
-	 "leave it out: the baseline filter is always on"},
+	{"--syscalls", "baseline|strict", SPEC, process,
+	 "all but the dangerous system calls (default), or only common ones", take_syscalls,
+	 " --seccomp ", NULL},
 
 	{"--wall", "TIME", SPEC, budget, "elapsed time, as in 10s; then exit 124", take_budget,
 	 " --timeout --time-limit --time --deadline ", NULL},

@@ -174,6 +174,12 @@ static enum bv_code expose(struct bv_spec *spec, const struct cli_lab *lab, stru
 	return bv_spec_expose(spec, path, "/shown", BV_GRANT_READ, err);
 }
 
+static enum bv_code strict(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	(void)lab;
+	return bv_spec_syscalls(spec, BV_USE_SYSCALLS_STRICT, err);
+}
+
 #define LIMIT(name, dimension, limit)                                                              \
 	static enum bv_code name(struct bv_spec *spec, const struct cli_lab *lab,                  \
 				 struct bv_error *err)                                             \
@@ -259,6 +265,8 @@ const struct cli_trial cli_trials[] = {
 	 .happened = has_status, .where = "42"},
 	{"LaunchWorkload", "tell which signal killed it", ALLOWED, .args = {"die", "10"},
 	 .happened = has_status, .where = "138"},
+	{"LaunchWorkload", "speak by a system call that --syscalls strict leaves out", FORBIDDEN,
+	 .args = {"splice", "%t"}, .ask = strict, .happened = was_said, .where = "%t"},
 	{"CaptureStreams", "be heard on standard output", ALLOWED, .args = {"both", "%t", "x"},
 	 .happened = was_said, .where = "%t"},
 	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"},

@@ -213,8 +213,24 @@ refused "/nonexistent/r" "--report that cannot be written is refused"
 run --report granted --write granted -- sh -c "echo ran >$work/granted/ran"
 check "--report onto a directory is refused before anything runs" test ! -e granted/ran
 
+# ---- sets of system calls
+run --syscalls strict --report strict.json -- sh -c 'echo calls'
+status 0 "--syscalls strict runs a program"
+out_is "calls" "which works"
+check "and the report says so" grep -q 'launcher+seccomp_strict' strict.json
+run --syscalls baseline --report baseline.json -- true
+check "--syscalls baseline is what there is without it" grep -q 'launcher+seccomp_baseline' baseline.json
+run --syscalls loose -- true
+refused "neither baseline nor strict" "a set that is none is refused"
+bvisor plan --syscalls strict -- true
+out_has "launcher+seccomp_strict" "plan names the set"
+bvisor run --syscalls strict --print-spec -- true
+out_has '"syscalls": "Strict"' "and --print-spec writes it"
+run --backend inert --spec "$top/inert.json" --syscalls strict -- true
+refused "filters no system calls" "a backend without a filter refuses it"
+
 # ---- what is not there yet says so
-for flag in "--stage" "--output d" "--profile p" "--journal none" "--syscalls strict"; do
+for flag in "--stage" "--output d" "--profile p" "--journal none"; do
 	# shellcheck disable=SC2086 # flag and value
 	run $flag -- true
 	refused "not available yet" "$flag is not available yet"

@@ -196,6 +196,31 @@ assert base.execute('select count(*), min(n), max(n) from entry').fetchone() == 
 	owned
 }
 
+case_call_outside_the_strict_set() {
+	cat >"$W/batch.py" <<-'END'
+		import os
+		for _ in range(2):
+		    try:
+		        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+		        print("scheduled")
+		    except PermissionError:
+		        print("refused")
+	END
+	misses=sched_setscheduler
+	confined --read "$W" --report "$C/report.json" -- /usr/bin/python3 "$W/batch.py"
+	status_is 0
+	if [ "$syscalls" = strict ]; then
+		says "$(printf 'refused\nrefused')"
+		reported "who was refused, and how often" \
+			'[d["count"] for d in body["denied"] if d["detail"].startswith("sched_setscheduler ")] == [2]'
+		reported "which set was in force" 'any(f["kind"] == "syscalls" and f["detail"].startswith("strict") for f in body["observed"])'
+	else
+		says "$(printf 'scheduled\nscheduled')"
+		reported "nobody was refused" 'not any(d["detail"].startswith("sched_") for d in body["denied"])'
+		reported "which set was in force" 'any(f["kind"] == "syscalls" and f["detail"].startswith("baseline") for f in body["observed"])'
+	fi
+}
+
 case_perl() {
 	need perl || return
 	cat >"$W/count.pl" <<-'END'

@@ -212,6 +212,8 @@ TEST(what_cannot_be_meant_is_refused_with_an_argument_error)
 	EXPECT_INT(bv_spec_budget(spec, BV_BUDGET_COUNT, 1, &err), BV_E_ARGUMENT);
 	EXPECT_INT(bv_spec_spawn(spec, (enum bv_spawn)9, &err), BV_E_ARGUMENT);
 	EXPECT_INT(bv_spec_runtime(spec, (enum bv_runtime)9, &err), BV_E_ARGUMENT);
+	EXPECT_INT(bv_spec_syscalls(spec, (enum bv_syscalls)9, &err), BV_E_ARGUMENT);
+	EXPECT_INT(bv_spec_syscalls(NULL, BV_USE_SYSCALLS_STRICT, &err), BV_E_ARGUMENT);
 	EXPECT_INT(bv_spec_require_enforced(spec, "filesystem", &err), BV_E_ARGUMENT);
 	EXPECT_STR(err.remedy, "did you mean Filesystem?");
 	EXPECT_INT(bv_spec_without(spec, "everything", &err), BV_E_ARGUMENT);

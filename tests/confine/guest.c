@@ -36,6 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest_doors.h"
+
 extern char **environ;
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -541,6 +543,8 @@ static bool do_one(const char *verb, char *word)
 		told(verb, "", (int)syscall(SYS_ptrace, 16 /* PTRACE_ATTACH */, atoi(word), 0, 0));
 	else if (strcmp(verb, "await") == 0)
 		await_signal(atoi(word));
+	else if (strcmp(verb, "door") == 0)
+		told(verb, word, guest_door(word));
 	else
 		return false;
 	return true;
@@ -556,7 +560,10 @@ static bool do_two(const char *verb, const char *word, const char *other)
 		told(verb, word, link(word, other));
 	else if (strcmp(verb, "symlink") == 0)
 		told(verb, other, symlink(word, other));
-	else
+	else if (strcmp(verb, "calls") == 0) {
+		guest_calls(atoi(word), atoi(other));
+		told(verb, word, 0);
+	} else
 		return false;
 	return true;
 }

@@ -59,8 +59,9 @@ format: setup-all ## lay the code out
 format-check: setup-all
 	@tools/format --check
 
-bench: setup-all all ## launch cost against bare spawn and others
+bench: setup-all all ## launch cost against bare spawn and others; cost of a call
 	@bench/run $(BUILD)
+	@bench/calls $(BUILD)
 
 fuzz: setup-all ## each decoder, FUZZ_SECONDS long
 	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)

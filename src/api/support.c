@@ -4,13 +4,14 @@
 
 #include <stdlib.h>
 
+#include "contract/plan.h"
 #include "contract/support.h"
 #include "contract/value.h"
 #include "report/text.h"
 
 struct probing {
 	const struct bv_backend *backend;
-	const struct bv_execution_options *execution;
+	const struct bv_boundary_spec *spec; /* NULL: any */
 	struct bv_support *support;
 };
 
@@ -41,11 +42,10 @@ static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *pr
 	return evidence.data && mechanism.data;
 }
 
-static bool fill_budget(struct bv_arena *arena, const struct bv_profile_snapshot *snapshot,
+static bool fill_budget(struct bv_arena *arena, const struct bv_budget_profile *budgets,
 			enum bv_dimension dimension, struct bv_support_row *row)
 {
-	const struct bv_budget_availability *available = bv_budget_available_in(&snapshot->budget,
-										dimension);
+	const struct bv_budget_availability *available = bv_budget_available_in(budgets, dimension);
 	struct bv_str name = bv_arena_format(arena, "Budget %s", bv__text_dimension(dimension));
 	struct bv_str mechanism = bv_arena_copy(arena, available->mechanism);
 	struct bv_str evidence = bv_evidence_text(arena, available->evidence);
@@ -66,6 +66,8 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 	const struct probing *probing = context;
 	const struct bv_backend *backend = probing->backend;
 	struct bv_support *support = probing->support;
+	const struct bv_boundary_spec *spec = probing->spec;
+	struct bv_budget_profile budgets;
 	struct bv_profile profile = {0};
 	bool filled = true;
 	enum bv_code code = backend->probe(backend->self, arena, &support->snapshot, err);
@@ -75,12 +77,14 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 				      err);
 	if (code != BV_OK)
 		return code;
-	backend->profile(backend->self, &support->snapshot, probing->execution, &profile);
+	backend->profile(backend->self, &support->snapshot,
+			 spec && spec->has_execution ? &spec->execution : NULL, &profile);
+	bv_backend_budgets(backend, &support->snapshot, spec, &budgets);
 	for (unsigned int i = 0; i < BV_KIND_COUNT; i++)
 		filled &= fill_requirement(arena, &profile, backend->id,
 					   (enum bv_requirement_kind)i, &support->rows[i]);
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++)
-		filled &= fill_budget(arena, &support->snapshot, (enum bv_dimension)i,
+		filled &= fill_budget(arena, &budgets, (enum bv_dimension)i,
 				      &support->rows[BV_KIND_COUNT + i]);
 	return filled ? BV_OK
 		      : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a support table");
@@ -97,8 +101,8 @@ enum bv_code bv_support_probe(const char *backend, const struct bv_spec *spec,
 	probing.support = calloc(1, sizeof *probing.support);
 	if (!probing.support)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a support table");
-	if (spec && spec->value.has_execution)
-		probing.execution = &spec->value.execution;
+	if (spec)
+		probing.spec = &spec->value;
 	code = bv__backend_find(backend, &probing.backend, err);
 	if (code == BV_OK)
 		code = bv__memory_make(&probing.support->arena, probe, &probing, err);

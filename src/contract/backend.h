@@ -62,6 +62,13 @@ struct bv_backend {
 			const struct bv_execution_options *execution,
 			struct bv_profile *ret_profile);
 
+	/* The budgets this spec (NULL: any) can have here: what it grants and leaves out decides with the
+	 * machine who holds a limit.  Deterministic, no system call; strings live as long as the snapshot's.
+	 * NULL: those of the snapshot. */
+	void (*budgets)(void *self, const struct bv_profile_snapshot *snapshot,
+			const struct bv_boundary_spec *spec,
+			struct bv_budget_profile *ret_budgets);
+
 	/* One requirement against the profile: looks at the grade, not the kind alone.  NULL: the ceiling. */
 	struct bv_verdict (*classify)(void *self, const struct bv_requirement *requirement,
 				      const struct bv_profile *profile);

@@ -55,18 +55,24 @@ static struct bv_budget_witness *witness_in(struct bv_budget_witnesses *witnesse
 							    .offset);
 }
 
+struct bv_budget_availability *bv_budget_availability_in(struct bv_budget_profile *profile,
+							 enum bv_dimension dimension)
+{
+	bv_assert((size_t)dimension < BV_DIMENSION_COUNT);
+	return (struct bv_budget_availability *)(void *)((uint8_t *)profile +
+							 bv_budget_profile_type.rows[dimension]
+								 .offset);
+}
+
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
 {
-	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++) {
-		const struct bv_row *row = &bv_budget_profile_type.rows[d];
-
-		*(struct bv_budget_availability *)(void *)((uint8_t *)ret_profile + row->offset) =
+	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
+		*bv_budget_availability_in(ret_profile, (enum bv_dimension)d) =
 			(struct bv_budget_availability){
 				.available = UINT64_MAX,
 				.enforcement = BV_UNSUPPORTED,
 				.mechanism = BV_STR("none/no-budget-enforcement"),
 			};
-	}
 }
 
 /* ---- minimums -------------------------------------------------------------------------------- */
@@ -295,11 +301,11 @@ static struct bv_guarantee_profile supplied(enum bv_enforcement enforcement,
 	return (struct bv_guarantee_profile){.tag = BV_GUARANTEE_MEDIATED, .u.mediated = *mediated};
 }
 
-static enum bv_budget_finding finding_of(uint64_t limit, uint64_t usage,
+static enum bv_budget_finding finding_of(uint64_t limit, uint64_t usage, bool reached,
 					 const struct bv_guarantee_profile *guarantee)
 {
 	if (usage <= limit)
-		return BV_FINDING_WITHIN_LIMIT;
+		return reached ? BV_FINDING_LIMIT_REACHED : BV_FINDING_WITHIN_LIMIT;
 	if (guarantee->tag == BV_GUARANTEE_HARD)
 		return BV_FINDING_LIMIT_REACHED;
 	if (usage - limit <= guarantee->u.mediated.max_overshoot)
@@ -350,5 +356,5 @@ void bv_budget_witness(const struct bv_admitted_budgets *admitted, enum bv_dimen
 	}
 	witness->supplied_guarantee = supplied(budget->selected_guarantee, &measurement->mediated);
 	witness->finding = finding_of(budget->effective_limit, measurement->usage,
-				      &witness->supplied_guarantee);
+				      measurement->reached, &witness->supplied_guarantee);
 }

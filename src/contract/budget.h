@@ -33,6 +33,10 @@ const struct bv_budget_availability *bv_budget_available_in(const struct bv_budg
 const struct bv_budget_witness *bv_budget_witness_in(const struct bv_budget_witnesses *witnesses,
 						     enum bv_dimension dimension);
 
+/* The same to fill in. */
+struct bv_budget_availability *bv_budget_availability_in(struct bv_budget_profile *profile,
+							 enum bv_dimension dimension);
+
 /* The profile of a machine that can hold none of them. */
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile);
 
@@ -84,6 +88,7 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 
 struct bv_measurement {
 	uint64_t usage;
+	bool reached;                          /* the kernel refused more, or it was ended there */
 	struct bv_str mechanism;               /* who measured, where no limit was asked for */
 	struct bv_guarantee_mediated mediated; /* how exact, where the limit is only mediated */
 };

@@ -314,11 +314,22 @@ static enum bv_code assemble(const struct planner *planner)
 	return code;
 }
 
+void bv_backend_budgets(const struct bv_backend *backend,
+			const struct bv_profile_snapshot *snapshot,
+			const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets)
+{
+	if (backend->budgets != NULL)
+		backend->budgets(backend->self, snapshot, spec, ret_budgets);
+	else
+		*ret_budgets = snapshot->budget;
+}
+
 enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_boundary_spec *spec,
 			      struct bv_arena *arena, struct bv_boundary_plan *ret_plan,
 			      struct bv_error *err)
 {
 	struct planner planner = {.backend = backend, .arena = arena, .err = err, .plan = ret_plan};
+	struct bv_budget_profile budgets;
 	struct bv_minimums minimums;
 	enum bv_code code = bv_policy_normalise(arena, spec, &planner.spec, err);
 
@@ -348,8 +359,9 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 		return code;
 
 	bv_budget_minimums(&planner.spec, &minimums);
-	code = bv_budget_admit(&planner.spec.budgets, &ret_plan->profile.budget, &minimums,
-			       backend->id, &ret_plan->budgets, err);
+	bv_backend_budgets(backend, &ret_plan->profile, &planner.spec, &budgets);
+	code = bv_budget_admit(&planner.spec.budgets, &budgets, &minimums, backend->id,
+			       &ret_plan->budgets, err);
 	if (code == BV_OK)
 		code = check_budget_minimums(&planner);
 	if (code == BV_OK)

@@ -27,6 +27,11 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 			      struct bv_arena *arena, struct bv_boundary_plan *ret_plan,
 			      struct bv_error *err);
 
+/* The budgets a spec (NULL: any) can have on a machine, whoever answers: the backend, or the snapshot. */
+void bv_backend_budgets(const struct bv_backend *backend,
+			const struct bv_profile_snapshot *snapshot,
+			const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets);
+
 /* BLAKE3 of the plan's canonical bytes with plan_id zero. */
 void bv_plan_compute_id(const struct bv_boundary_plan *plan, struct bv_digest *ret_id);
 

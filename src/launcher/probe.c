@@ -618,6 +618,12 @@ static const char *try_attest(void)
 	return readlink(path, target, sizeof(target)) > 0 ? NULL : "reading /proc/<pid>/ns";
 }
 
+static const char *try_cgroup_join(void)
+{
+	errno = ENOENT;
+	return "finding a control group";
+}
+
 static const char *try_subreaper(void)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? NULL : "prctl";
@@ -629,6 +635,7 @@ static const struct {
 	probe_fn *run;
 } probes[] = {
 	{"attest", try_attest},
+	{"cgroup_join", try_cgroup_join},
 	{"clone3", try_clone3},
 	{"close_range", try_close_range},
 	{"idmap", try_idmap},

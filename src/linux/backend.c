@@ -2,6 +2,7 @@
 /* backend.c - the Linux backend's functions, gathered. */
 #include "backend.h"
 
+#include "budgets.h"
 #include "facts.h"
 #include "probe.h"
 #include "run.h"
@@ -16,6 +17,7 @@ static const struct bv_backend linux_backend = {
 	.id = "linux",
 	.probe = bv__linux_probe,
 	.profile = bv__linux_profile,
+	.budgets = bv__linux_budgets,
 	.classify = bv__linux_classify,
 	.runs = runs,
 	.start = bv__run_start,

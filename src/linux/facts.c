@@ -48,6 +48,21 @@ uint64_t bv__fact_number(const struct bv_profile_snapshot *snapshot, enum bv_fac
 	return number;
 }
 
+/* Whether one of the words of `text`, single blanks between them, is `word`. */
+static bool has_word(struct bv_str text, const char *word)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i <= text.len; i++) {
+		if (i < text.len && text.data[i] != ' ')
+			continue;
+		if (bv_str_is((struct bv_str){text.data + start, i - start}, word))
+			return true;
+		start = i + 1;
+	}
+	return false;
+}
+
 struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 			       const struct bv_execution_options *execution)
 {
@@ -66,8 +81,14 @@ struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 		.idmap = bv__fact_holds(snapshot, BV_FACT_IDMAP),
 		.strict = execution != NULL && execution->has_syscalls &&
 			  execution->syscalls == BV_SYSCALLS_STRICT,
+		.group = bv__fact_holds(snapshot, BV_FACT_CGROUP_JOIN),
 	};
+	const struct bv_str controllers = bv__fact_text(snapshot, BV_FACT_CGROUP_CONTROLLERS);
 
+	if (layers.group) {
+		layers.group_memory = has_word(controllers, "memory");
+		layers.group_pids = has_word(controllers, "pids");
+	}
 	layers.netns = layers.netns && layers.namespaces;
 	layers.idmap = layers.idmap && layers.namespaces && layers.root;
 	if (layers.landlock)

@@ -16,8 +16,12 @@
 	X(BV_FACT_APPARMOR_USERNS, "apparmor_restrict_unprivileged_userns", BV_FACT_READ)          \
 	X(BV_FACT_ARCH, "arch", BV_FACT_READ)                                                      \
 	X(BV_FACT_ATTEST, "attest", BV_FACT_TRIED)                                                 \
+	X(BV_FACT_CGROUP, "cgroup", BV_FACT_READ)                                                  \
+	X(BV_FACT_CGROUP_CONTROLLERS, "cgroup_controllers", BV_FACT_READ)                          \
+	X(BV_FACT_CGROUP_JOIN, "cgroup_join", BV_FACT_TRIED)                                       \
 	X(BV_FACT_CLONE3, "clone3", BV_FACT_TRIED)                                                 \
 	X(BV_FACT_CLOSE_RANGE, "close_range", BV_FACT_TRIED)                                       \
+	X(BV_FACT_CPUS, "cpus", BV_FACT_READ)                                                      \
 	X(BV_FACT_GID, "gid", BV_FACT_READ)                                                        \
 	X(BV_FACT_IDMAP, "idmap", BV_FACT_TRIED)                                                   \
 	X(BV_FACT_IDMAP_TMPFS, "idmap_tmpfs", BV_FACT_TRIED)                                       \
@@ -28,6 +32,7 @@
 	X(BV_FACT_MAX_USERNS, "max_user_namespaces", BV_FACT_READ)                                 \
 	X(BV_FACT_MEMFD_NOEXEC, "memfd_noexec", BV_FACT_TRIED)                                     \
 	X(BV_FACT_MEMFD_SEALS, "memfd_seals", BV_FACT_TRIED)                                       \
+	X(BV_FACT_MEMORY, "memory_bytes", BV_FACT_READ)                                            \
 	X(BV_FACT_NAMESPACES, "namespaces", BV_FACT_TRIED)                                         \
 	X(BV_FACT_NETNS, "netns", BV_FACT_TRIED)                                                   \
 	X(BV_FACT_NOFILE_HARD, "nofile_hard", BV_FACT_READ)                                        \
@@ -78,6 +83,8 @@ struct bv_layers {
 	bool root; /* the caller is user 0 */
 	bool idmap;
 	bool strict; /* the strict set of system calls was asked for */
+	bool group; /* a control group of its own, killed in one act, its processor time counted */
+	bool group_memory, group_pids; /* which also bounds these */
 };
 
 /* `execution` may be NULL. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "budgets.h"
 #include "contract/canon.h"
 #include "ids.h"
 #include "sys.h"
@@ -213,17 +214,30 @@ static enum bv_code seal(struct bv_lowering_state *state)
 	return BV_OK;
 }
 
-/* A budget that was admitted for layers which the caller then left out. */
-static enum bv_code check_budgets(struct bv_lowering_state *state)
+static bool is_sampled(const struct bv_lowering_state *state, enum bv_dimension dimension)
 {
-	const struct bv_layers *layers = &state->out->layers;
+	return bv_budget_admitted_in(&state->plan->budgets, dimension) != NULL &&
+	       bv__holding(&state->plan->profile, &state->out->layers, dimension).holder ==
+		       BV_HOLDER_SAMPLING;
+}
 
-	if (state->plan->budgets.has_process_count && !layers->namespaces && !layers->root)
-		return bv_fail_remedy(
-			state->err, BV_E_BUDGET_REFUSED, "budgets.process_count",
-			"drop the limit, or allow namespaces",
-			"without namespaces an ordinary user's limit counts all of the user's processes");
-	return BV_OK;
+/* What the launcher holds of the budgets; the rest is the kernel's, by limits and the control group. */
+static void lower_watch(struct bv_lowering_state *state)
+{
+	const struct bv_admitted_budgets *budgets = &state->plan->budgets;
+	struct bv_launch_work *work = &state->out->body.work;
+	struct bv_launch_limits *limits = &work->limits;
+
+	work->has_limits = true;
+	limits->interval_micros = BV_SAMPLE_INTERVAL_US;
+	limits->has_wall_micros = budgets->has_wall_micros;
+	limits->wall_micros = budgets->wall_micros.effective_limit;
+	limits->has_cpu_micros = budgets->has_cpu_micros;
+	limits->cpu_micros = budgets->cpu_micros.effective_limit;
+	limits->has_resident_bytes = is_sampled(state, BV_DIMENSION_RESIDENT);
+	limits->resident_bytes = budgets->resident_bytes.effective_limit;
+	limits->has_process_count = is_sampled(state, BV_DIMENSION_PROCESSES);
+	limits->process_count = budgets->process_count.effective_limit;
 }
 
 enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *plan,
@@ -247,9 +261,8 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	bv__grants_init(&state.grants, arena);
 	read_controls(&state);
 	observe_layers(&state);
-	code = check_budgets(&state);
-	if (code == BV_OK)
-		code = lower_identity(&state);
+	lower_watch(&state);
+	code = lower_identity(&state);
 	lower_landlock(&state);
 	if (code == BV_OK)
 		code = bv__lower_files(&state);

@@ -201,6 +201,7 @@ static void bounded_limit(struct bv_launch_rlimit_list *list, unsigned int resou
 static enum bv_code lower_limits(struct bv_lowering_state *state)
 {
 	const struct bv_admitted_budgets *budgets = &state->plan->budgets;
+	const struct bv_layers *layers = &state->out->layers;
 	struct bv_launch_rlimit_list *list = &state->out->body.work.rlimits;
 
 	list->items = bv_arena_array(state->arena, 12, sizeof(*list->items));
@@ -218,9 +219,9 @@ static enum bv_code lower_limits(struct bv_lowering_state *state)
 			  budgets->handle_count.effective_limit);
 	else
 		put_limit(list, RLIMIT_NOFILE, 1024, 65536);
-	if (budgets->has_process_count) {
+	if (budgets->has_process_count && (layers->namespaces || layers->root)) {
 		/* The boundary's own PID 1 is the same user, and counts. */
-		const uint64_t own = state->out->layers.namespaces ? 1 : 0;
+		const uint64_t own = layers->namespaces ? 1 : 0;
 		uint64_t limit = budgets->process_count.effective_limit;
 
 		if (!bv_add(limit, own, &limit))

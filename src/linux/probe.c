@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "contract/canon.h"
+#include "budgets.h"
 #include "facts.h"
 #include "ids.h"
 #include "spawn.h"
@@ -141,11 +142,15 @@ static void read_facts(struct probe *probe)
 	facts[BV_FACT_APPARMOR_USERNS] = read_line(
 		arena, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "absent");
 	facts[BV_FACT_ARCH] = bv_arena_copy(arena, bv_str_from(name.machine));
+	facts[BV_FACT_CGROUP] = facts[BV_FACT_CGROUP_CONTROLLERS] = BV_STR("none");
+	facts[BV_FACT_CPUS] = number(probe, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	facts[BV_FACT_GID] = number(probe, getegid());
 	facts[BV_FACT_KERNEL] = bv_arena_copy(arena, bv_str_from(name.release));
 	facts[BV_FACT_LANDLOCK_ABI] = number(probe, (uint64_t)bv_sys_landlock_abi());
 	facts[BV_FACT_MAX_USERNS] = read_line(arena, "/proc/sys/user/max_user_namespaces",
 					      "absent");
+	facts[BV_FACT_MEMORY] = number(probe, (uint64_t)sysconf(_SC_PHYS_PAGES) *
+						      (uint64_t)sysconf(_SC_PAGESIZE));
 	facts[BV_FACT_NOFILE_HARD] = number(probe, files.rlim_max);
 	facts[BV_FACT_OUTER_SECCOMP] = number(probe, mode > 0 ? (uint64_t)mode : 0);
 	facts[BV_FACT_PID_MAX] = read_line(arena, "/proc/sys/kernel/pid_max", "0");
@@ -476,45 +481,6 @@ static enum bv_code find_findings(struct probe *probe)
 
 /* ---- the snapshot ---------------------------------------------------------------------------- */
 
-static struct bv_budget_availability budget(enum bv_enforcement enforcement, uint64_t available,
-					    uint32_t evidence, const char *mechanism)
-{
-	return (struct bv_budget_availability){
-		.available = available,
-		.enforcement = enforcement,
-		.evidence = evidence,
-		.mechanism = bv_str_from(mechanism),
-	};
-}
-
-static void make_budgets(const struct bv_profile_snapshot *snapshot,
-			 struct bv_budget_profile *budgets)
-{
-	const uint32_t usage = 1u << BV_CLAIM_RESOURCE_USAGE;
-	const uint64_t longest = INT64_MAX / 1000; /* a timer counts nanoseconds in 63 bits */
-	const uint64_t pids = bv__fact_number(snapshot, BV_FACT_PID_MAX);
-	const bool root = bv__fact_number(snapshot, BV_FACT_UID) == 0;
-
-	budgets->wall_micros = budget(BV_ENFORCED, longest, usage, "linux:monotonic_timer");
-	budgets->cpu_micros = budget(BV_UNSUPPORTED, longest, usage,
-				     "linux:rusage_observed_not_capped");
-	budgets->resident_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
-	/* A user id of the workload's own, or a user namespace of its own: nobody else counts in. */
-	if (root)
-		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0,
-						"linux:rlimit_nproc_private_user");
-	else if (bv__fact_holds(snapshot, BV_FACT_NPROC))
-		budgets->process_count = budget(BV_ENFORCED, pids > 2 ? pids - 2 : 0, 0,
-						"linux:rlimit_nproc_user_namespace");
-	else
-		budgets->process_count = budget(BV_UNSUPPORTED, pids, 0, "linux:none");
-	budgets->handle_count = budget(BV_MEDIATED, bv__fact_number(snapshot, BV_FACT_NOFILE_HARD),
-				       0, "linux:rlimit_nofile_per_process");
-	budgets->storage_bytes = budget(BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
-	/* Every plan this backend admits denies the network, so what passes is 0 under any limit. */
-	budgets->network_bytes = budget(BV_ENFORCED, INT64_MAX, usage, "linux:no_network");
-}
-
 static enum bv_code make_snapshot(struct probe *probe, struct bv_profile_snapshot *ret_snapshot)
 {
 	struct bv_text_pair *pairs = bv_arena_array(probe->arena, BV_FACT_COUNT, sizeof(*pairs));
@@ -536,7 +502,7 @@ static enum bv_code make_snapshot(struct probe *probe, struct bv_profile_snapsho
 	*ret_snapshot = (struct bv_profile_snapshot){.backend = BV_STR("linux"),
 						     .probed = {.items = pairs,
 								.count = BV_FACT_COUNT}};
-	make_budgets(ret_snapshot, &ret_snapshot->budget);
+	bv__linux_budgets(NULL, ret_snapshot, NULL, &ret_snapshot->budget);
 	return BV_OK;
 }
 

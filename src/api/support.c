@@ -43,7 +43,8 @@ static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *pr
 }
 
 static bool fill_budget(struct bv_arena *arena, const struct bv_budget_profile *budgets,
-			enum bv_dimension dimension, struct bv_support_row *row)
+			const struct bv_profile *profile, enum bv_dimension dimension,
+			struct bv_support_row *row)
 {
 	const struct bv_budget_availability *available = bv_budget_available_in(budgets, dimension);
 	struct bv_str name = bv_arena_format(arena, "Budget %s", bv__text_dimension(dimension));
@@ -55,8 +56,8 @@ static bool fill_budget(struct bv_arena *arena, const struct bv_budget_profile *
 		.verdict = bv_enforcement_name(available->enforcement),
 		.mechanism = mechanism.data,
 		.evidence = evidence.data,
-		.reason = "",
-		.remedy = "",
+		.reason = or_empty(profile->budget_reason[dimension]),
+		.remedy = or_empty(profile->budget_remedy[dimension]),
 	};
 	return name.data && mechanism.data && evidence.data;
 }
@@ -84,7 +85,7 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 		filled &= fill_requirement(arena, &profile, backend->id,
 					   (enum bv_requirement_kind)i, &support->rows[i]);
 	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++)
-		filled &= fill_budget(arena, &budgets, (enum bv_dimension)i,
+		filled &= fill_budget(arena, &budgets, &profile, (enum bv_dimension)i,
 				      &support->rows[BV_KIND_COUNT + i]);
 	return filled ? BV_OK
 		      : bv_fail(err, BV_E_MEMORY, "", "there is no memory for a support table");

@@ -306,7 +306,12 @@ static int status_of(const struct session *s, const struct bv_report *report)
 	int number = 0;
 
 	if (strcmp(outcome, "SupervisorFault") == 0 || strcmp(outcome, "Unsupported") == 0) {
-		cli_say("%s", bv_report_summary(report));
+		const char *message = NULL;
+
+		if (bv_report_exec_failure(report, &number, &message))
+			cli_say("nothing ran: %s", message);
+		else
+			cli_say("%s", bv_report_summary(report));
 		return CLI_EXIT_REFUSED;
 	}
 	if (strcmp(outcome, "Timeout") == 0) {

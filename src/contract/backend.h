@@ -9,6 +9,18 @@
 
 #include "types.h"
 
+/* The order of the fields of every budget record, and the order in which limits are judged. */
+enum bv_dimension {
+	BV_DIMENSION_WALL,
+	BV_DIMENSION_CPU,
+	BV_DIMENSION_RESIDENT,
+	BV_DIMENSION_PROCESSES,
+	BV_DIMENSION_HANDLES,
+	BV_DIMENSION_STORAGE,
+	BV_DIMENSION_NETWORK,
+	BV_DIMENSION_COUNT,
+};
+
 struct bv_verdict {
 	enum bv_enforcement enforcement;
 	uint32_t evidence; /* set over enum bv_evidence_claim: bit n is claim n */
@@ -23,6 +35,9 @@ struct bv_profile {
 	/* Why a cell is weaker than Enforced and what would mend it; static text, "" where it is not. */
 	const char *reason[BV_KIND_COUNT];
 	const char *remedy[BV_KIND_COUNT];
+	/* The same of the budgets, by enum bv_dimension; NULL is "". */
+	const char *budget_reason[BV_DIMENSION_COUNT];
+	const char *budget_remedy[BV_DIMENSION_COUNT];
 };
 
 enum bv_backend_state { BV_BACKEND_STARTING, BV_BACKEND_RUNNING, BV_BACKEND_ENDED };
@@ -66,8 +81,7 @@ struct bv_backend {
 	 * machine who holds a limit.  Deterministic, no system call; strings live as long as the snapshot's.
 	 * NULL: those of the snapshot. */
 	void (*budgets)(void *self, const struct bv_profile_snapshot *snapshot,
-			const struct bv_boundary_spec *spec,
-			struct bv_budget_profile *ret_budgets);
+			const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets);
 
 	/* One requirement against the profile: looks at the grade, not the kind alone.  NULL: the ceiling. */
 	struct bv_verdict (*classify)(void *self, const struct bv_requirement *requirement,

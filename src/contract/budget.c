@@ -67,12 +67,12 @@ struct bv_budget_availability *bv_budget_availability_in(struct bv_budget_profil
 void bv_profile_hold_no_budget(struct bv_budget_profile *ret_profile)
 {
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
-		*bv_budget_availability_in(ret_profile, (enum bv_dimension)d) =
-			(struct bv_budget_availability){
-				.available = UINT64_MAX,
-				.enforcement = BV_UNSUPPORTED,
-				.mechanism = BV_STR("none/no-budget-enforcement"),
-			};
+		*bv_budget_availability_in(ret_profile,
+					   (enum bv_dimension)d) = (struct bv_budget_availability){
+			.available = UINT64_MAX,
+			.enforcement = BV_UNSUPPORTED,
+			.mechanism = BV_STR("none/no-budget-enforcement"),
+		};
 }
 
 /* ---- minimums -------------------------------------------------------------------------------- */
@@ -189,10 +189,23 @@ struct bv_budget_answer bv_budget_decide(
 	return (struct bv_budget_answer){BV_BUDGET_ADMITTED, BV_DIMENSION_COUNT};
 }
 
-static enum bv_code refuse_budget(struct bv_budget_answer answer,
-				  const struct bv_budget_question *q, const char *backend,
-				  struct bv_error *err)
+/* The backend's own words, where it has any. */
+static const char *or_else(const char *const *texts, enum bv_dimension dimension,
+			   const char *otherwise)
 {
+	const char *text = texts != NULL ? texts[dimension] : NULL;
+
+	return text != NULL && text[0] != '\0' ? text : otherwise;
+}
+
+static enum bv_code refuse_budget(struct bv_budget_answer answer,
+				  const struct bv_budget_question *q, const struct bv_profile *why,
+				  const char *backend, struct bv_error *err)
+{
+	const char *const *reasons = why != NULL ? why->budget_reason : NULL;
+	const char *const *remedies = why != NULL ? why->budget_remedy : NULL;
+	const char *reason = or_else(reasons, answer.dimension, "");
+	const char *colon = reason[0] != '\0' ? ": " : "";
 	const char *name = bv_dimension_name(answer.dimension);
 	char where[BV_WHERE_SIZE] = "budgets.";
 
@@ -215,13 +228,17 @@ static enum bv_code refuse_budget(struct bv_budget_answer answer,
 				      (unsigned long long)q->available, backend);
 	case BV_BUDGET_GUARANTEE_TOO_WEAK:
 		if (q->guarantee_held == 0)
-			return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
-					      "leave the limit out, or run where it can be held",
-					      "%s cannot hold this limit here", backend);
+			return bv_fail_remedy(
+				err, BV_E_BUDGET_REFUSED, where,
+				or_else(remedies, answer.dimension,
+					"leave the limit out, or run where it can be held"),
+				"%s cannot hold this limit here%s%s", backend, colon, reason);
 		return bv_fail_remedy(
 			err, BV_E_BUDGET_REFUSED, where,
-			"accept Mediated for this limit, or run where it can be enforced",
-			"%s can only mediate this limit here, and Enforced is asked for", backend);
+			or_else(remedies, answer.dimension,
+				"accept Mediated for this limit, or run where it can be enforced"),
+			"%s can only mediate this limit here, and Enforced is asked for%s%s",
+			backend, colon, reason);
 	case BV_BUDGET_EVIDENCE_MISSING:
 		return bv_fail_remedy(err, BV_E_BUDGET_REFUSED, where,
 				      "ask for less evidence of this limit",
@@ -233,8 +250,9 @@ static enum bv_code refuse_budget(struct bv_budget_answer answer,
 
 enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 			     const struct bv_budget_profile *profile,
-			     const struct bv_minimums *minimums, const char *backend,
-			     struct bv_admitted_budgets *ret_admitted, struct bv_error *err)
+			     const struct bv_minimums *minimums, const struct bv_profile *why,
+			     const char *backend, struct bv_admitted_budgets *ret_admitted,
+			     struct bv_error *err)
 {
 	struct bv_budget_question questions[BV_DIMENSION_COUNT] = {{0}};
 	struct bv_budget_answer answer;
@@ -261,7 +279,7 @@ enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 	}
 	answer = bv_budget_decide(questions);
 	if (answer.failure != BV_BUDGET_ADMITTED)
-		return refuse_budget(answer, &questions[answer.dimension], backend, err);
+		return refuse_budget(answer, &questions[answer.dimension], why, backend, err);
 
 	*ret_admitted = (struct bv_admitted_budgets){0};
 	bv_canon_hash(&bv_budget_profile_type, profile, &profile_digest);

@@ -7,19 +7,7 @@
 #ifndef BV_CONTRACT_BUDGET_H
 #define BV_CONTRACT_BUDGET_H
 
-#include "types.h"
-
-/* The order of the fields of every budget record, and the order in which limits are judged. */
-enum bv_dimension {
-	BV_DIMENSION_WALL,
-	BV_DIMENSION_CPU,
-	BV_DIMENSION_RESIDENT,
-	BV_DIMENSION_PROCESSES,
-	BV_DIMENSION_HANDLES,
-	BV_DIMENSION_STORAGE,
-	BV_DIMENSION_NETWORK,
-	BV_DIMENSION_COUNT,
-};
+#include "backend.h"
 
 const char *bv_dimension_name(enum bv_dimension dimension); /* "wall_micros" */
 
@@ -77,12 +65,13 @@ struct bv_budget_answer bv_budget_decide(
 
 /*
  * Decides and says why not.  The strings of the result are those of `profile`, which it borrows.
- * `backend` names who is asked, for the message.
+ * `backend` names who is asked, for the message; `why` (may be NULL) has the backend's reasons.
  */
 enum bv_code bv_budget_admit(const struct bv_budget_requirements *requested,
 			     const struct bv_budget_profile *profile,
-			     const struct bv_minimums *minimums, const char *backend,
-			     struct bv_admitted_budgets *ret_admitted, struct bv_error *err);
+			     const struct bv_minimums *minimums, const struct bv_profile *why,
+			     const char *backend, struct bv_admitted_budgets *ret_admitted,
+			     struct bv_error *err);
 
 /* ---- what was seen --------------------------------------------------------------------------- */
 

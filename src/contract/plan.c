@@ -238,6 +238,7 @@ static enum bv_code check_budget_minimums(const struct planner *planner)
 {
 	const struct bv_execution_options *execution = &planner->spec.execution;
 	struct bv_str names = {"", 0};
+	const char *reason = "", *remedy = "";
 
 	if (!execution->has_minimum || execution->minimum != BV_MIN_ENFORCED)
 		return BV_OK;
@@ -247,6 +248,10 @@ static enum bv_code check_budget_minimums(const struct planner *planner)
 
 		if (budget == NULL || budget->selected_guarantee == BV_ENFORCED)
 			continue;
+		if (names.len == 0) {
+			reason = or_empty(planner->profile.budget_reason[d]);
+			remedy = or_empty(planner->profile.budget_remedy[d]);
+		}
 		names = bv_arena_format(planner->arena, "%s%s%s", names.data,
 					names.len == 0 ? "" : ", ",
 					bv_dimension_name((enum bv_dimension)d));
@@ -256,8 +261,11 @@ static enum bv_code check_budget_minimums(const struct planner *planner)
 	if (names.len == 0)
 		return BV_OK;
 	return bv_fail_remedy(planner->err, BV_E_MINIMUM, "execution.minimum",
-			      "leave the limit out, or run where it can be enforced",
-			      "budgets only Mediated by %s: %s", planner->backend->id, names.data);
+			      remedy[0] != '\0'
+				      ? remedy
+				      : "leave the limit out, or run where it can be enforced",
+			      "budgets only Mediated by %s: %s%s%s", planner->backend->id,
+			      names.data, reason[0] != '\0' ? ": " : "", reason);
 }
 
 /* ---- assembly -------------------------------------------------------------------------------- */
@@ -360,8 +368,8 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 
 	bv_budget_minimums(&planner.spec, &minimums);
 	bv_backend_budgets(backend, &ret_plan->profile, &planner.spec, &budgets);
-	code = bv_budget_admit(&planner.spec.budgets, &budgets, &minimums, backend->id,
-			       &ret_plan->budgets, err);
+	code = bv_budget_admit(&planner.spec.budgets, &budgets, &minimums, &planner.profile,
+			       backend->id, &ret_plan->budgets, err);
 	if (code == BV_OK)
 		code = check_budget_minimums(&planner);
 	if (code == BV_OK)

@@ -37,6 +37,9 @@ struct bv_launcher {
 	int error_fd;
 	int error_read_fd;
 
+	/* The run's control group under protocol 2; -1: none. */
+	int group_fd;
+
 	/* The control channel keeps packets apart, so the host speaks records.h: protocol 2. */
 	bool packets;
 

@@ -7,6 +7,7 @@
  * the version in the plan's envelope decides which protocol goes on.  Descriptors 1 and 2 are the
  * workload's: nothing is ever written to them, but for the one line below when there is no channel.
  */
+#include "launcher/group.h"
 #include "launcher/launcher.h"
 
 #include <dirent.h>
@@ -107,8 +108,15 @@ static const char *adopt_channels(struct bv_launcher *launcher)
 	launcher->plan_fd = fd_from_env(ENV_PLAN);
 	if (launcher->plan_fd < 0 || launcher->plan_fd == launcher->control_fd)
 		return ENV_PLAN;
-	if (launcher->packets)
-		return NULL;
+	if (launcher->packets) {
+		launcher->group_fd = fd_from_env(BV_ENV_CGROUP);
+		return (getenv(BV_ENV_CGROUP) != NULL && launcher->group_fd < 0) ||
+				       (launcher->group_fd >= 0 &&
+					(launcher->group_fd == launcher->control_fd ||
+					 launcher->group_fd == launcher->plan_fd))
+			       ? BV_ENV_CGROUP
+			       : NULL;
+	}
 	launcher->error_fd = fd_from_env(ENV_ERROR);
 	if (launcher->error_fd < 0 || launcher->error_fd == launcher->control_fd ||
 	    launcher->error_fd == launcher->plan_fd)
@@ -226,7 +234,8 @@ int main(int argc, char **argv)
 	struct bv_launcher launcher = {.control_fd = -1,
 				       .plan_fd = -1,
 				       .error_fd = -1,
-				       .error_read_fd = -1};
+				       .error_read_fd = -1,
+				       .group_fd = -1};
 
 	if (argc == 2 && strcmp(argv[1], "--probe") == 0)
 		return bv_launcher_probe();

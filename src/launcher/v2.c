@@ -7,6 +7,7 @@
 #include "v2.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -101,10 +102,22 @@ static bool handles_are_open(const struct launch *launch, int plan_fd)
 		uint32_t fd = launch->work->exec.fds.items[i];
 
 		if (fstat((int)fd, &seen) != 0 || (int)fd == plan_fd ||
-		    (int)fd == launch->control_fd)
+		    (int)fd == launch->control_fd || (int)fd == launch->group_fd)
 			return false;
 	}
 	return true;
+}
+
+/* The control group is there exactly when the plan has one, and is the one the host made. */
+static bool group_matches(const struct launch *launch)
+{
+	struct stat seen;
+
+	if (!launch->work->has_group || launch->group_fd < 0)
+		return !launch->work->has_group && launch->group_fd < 0;
+	return fcntl(launch->group_fd, F_SETFD, FD_CLOEXEC) == 0 &&
+	       fstat(launch->group_fd, &seen) == 0 && seen.st_dev == launch->work->group.device &&
+	       seen.st_ino == launch->work->group.inode;
 }
 
 static int run_boundary(struct launch *launch)
@@ -112,7 +125,8 @@ static int run_boundary(struct launch *launch)
 	enum bv_step step = BV_STEP_BOOT;
 	uint32_t index = 0;
 
-	if (launch_prepare(launch, &step, &index) != 0 || launch_spawn(launch, &step) != 0) {
+	if (launch_guard(launch) != 0 || launch_prepare(launch, &step, &index) != 0 ||
+	    launch_spawn(launch, &step) != 0) {
 		launch_fault(launch, step, errno, index);
 		if (launch->first_pid > 0) {
 			launch_kill(launch);
@@ -164,6 +178,9 @@ static int verify(struct launch *launch, struct bv_launcher *launcher, struct bv
 	if (!handles_are_open(launch, launcher->plan_fd))
 		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH,
 			      "a declared descriptor is not open");
+	if (!group_matches(launch))
+		return refuse(launch, BV_REFUSAL_HANDLE_MISMATCH,
+			      "the control group is not the one of the plan");
 	/* It holds secret values, and nothing needs it any more. */
 	close(launcher->plan_fd);
 	launch_state(launch, BV_STATE_HANDLES_VERIFIED);
@@ -175,6 +192,7 @@ int bv_launcher_v2(struct bv_launcher *launcher)
 	struct bv_arena arena;
 	struct launch launch = {.control_fd = launcher->control_fd,
 				.arena = &arena,
+				.group_fd = launcher->group_fd,
 				.channel_fd = -1,
 				.exec_read_fd = -1,
 				.idmap_fd = -1,
@@ -196,5 +214,8 @@ int bv_launcher_v2(struct bv_launcher *launcher)
 	}
 	bv_arena_init(&arena, room, LAUNCH_ARENA_BYTES);
 	verdict = verify(&launch, launcher, &body);
-	return verdict == BV_LAUNCHER_EXIT_OK ? run_boundary(&launch) : verdict;
+	if (verdict == BV_LAUNCHER_EXIT_OK)
+		verdict = run_boundary(&launch);
+	launch_leave(&launch);
+	return verdict;
 }

@@ -17,6 +17,7 @@ struct launch {
 	const struct bv_launch_work *work;
 	struct child_plan plan;
 
+	int group_fd;     /* the run's control group, or -1 */
 	int channel_fd;   /* our end of plan.channel_fd */
 	int exec_read_fd; /* our end of plan.exec_fd */
 	int idmap_fd;     /* a user namespace for idmapped mounts, or -1 */
@@ -66,10 +67,22 @@ int launch_make_idmap(const struct bv_launch_namespaces *namespaces);
 /* Clones the first process, maps its ids and releases it.  0, or -1 with the step and errno. */
 int launch_spawn(struct launch *launch, enum bv_step *ret_step);
 
+/* ---- v2_guard.c ------------------------------------------------------------------------------------ */
+
+/* Where nothing else would end the tree with this process: returns in a child that a guard watches,
+ * and that watches the guard as it would the host.  0, or -1 with errno. */
+int launch_guard(const struct launch *launch);
+
 /* ---- v2_watch.c: until nothing is left --------------------------------------------------------------- */
 
 /* Watches host, boundary and filter until the first process is gone.  Reaps it. */
 void launch_watch(struct launch *launch);
+
+/* Kills and reaps all children of this subreaper until none is left. */
+void launch_kill_orphans(const struct launch *launch);
+
+/* Once nothing is left and all is said: removes the control group when the host hangs up. */
+void launch_leave(struct launch *launch);
 
 /* Kills the whole tree and does not wait for it. */
 void launch_kill(struct launch *launch);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "group.h"
 #include "linux/sys.h"
 
 /* Writes a file of /proc/<pid>; one write, as the kernel demands of id maps. */
@@ -123,7 +124,7 @@ int launch_spawn(struct launch *launch, enum bv_step *ret_step)
 	 * gives it up as soon as it is mapped, before anything untrusted exists. */
 	if (launch->plan.namespaces && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
 		return -1;
-	pid = bv_sys_fork(clone_flags(launch->work), -1, &launch->first_pidfd);
+	pid = group_fork(clone_flags(launch->work), launch->group_fd, &launch->first_pidfd);
 	if (pid != 0)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (pid < 0)

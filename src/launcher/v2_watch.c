@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "group.h"
+#include "linux/cgroup.h"
 #include "linux/sys.h"
 
 enum {
@@ -39,6 +41,9 @@ void launch_kill(struct launch *launch)
 	if (setpriority(PRIO_PROCESS, 0, -20) != 0)
 		errno = 0;
 	(void)bv_sys_pidfd_send_signal(launch->first_pidfd, SIGKILL);
+	/* PID 1's death is everyone's; in a group that is so without one. */
+	if (launch->group_fd >= 0)
+		(void)bv__group_kill(launch->group_fd);
 }
 
 /* Receives one message and the descriptor it may carry.  The size, 0 at the end, -1 with errno. */
@@ -212,10 +217,11 @@ static void on_control(struct launch *launch)
  */
 static void kill_user(const struct launch *launch)
 {
-	if (!launch->plan.drop_ids || !(launch->work->landlock.scoped & BV_LANDLOCK_SCOPE_SIGNAL))
+	if (!launch->work->has_drop_to_uid ||
+	    !(launch->work->landlock.scoped & BV_LANDLOCK_SCOPE_SIGNAL))
 		return;
 	/* With any capability left this would be everything there is. */
-	if (bv_sys_setresuid(launch->plan.uid) == 0 && bv_sys_drop_capabilities() == 0)
+	if (bv_sys_setresuid(launch->work->drop_to_uid) == 0 && bv_sys_drop_capabilities() == 0)
 		(void)kill(-1, SIGKILL);
 }
 
@@ -224,12 +230,14 @@ static void kill_user(const struct launch *launch)
  * children there are.  A tree that forks faster than we kill is bounded by its process limit, and
  * by the host, which kills us last.
  */
-static void kill_orphans(const struct launch *launch)
+void launch_kill_orphans(const struct launch *launch)
 {
 	char path[64], list[4096];
 	int rounds = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	if (launch->group_fd >= 0)
+		(void)bv__group_kill(launch->group_fd);
 	for (;;) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		ssize_t got = fd >= 0 ? read(fd, list, sizeof(list) - 1) : -1;
@@ -307,7 +315,7 @@ static void reap(struct launch *launch)
 
 	(void)bv_sys_wait4(launch->first_pid, &status, __WALL, NULL);
 	if (!launch->plan.namespaces) {
-		kill_orphans(launch);
+		launch_kill_orphans(launch);
 		launch->main_ended = true;
 		launch->main_status = status;
 	}
@@ -369,4 +377,19 @@ void launch_watch(struct launch *launch)
 		reap(launch);
 		conclude(launch);
 	}
+}
+
+void launch_leave(struct launch *launch)
+{
+	if (launch->group_fd < 0)
+		return;
+	/* The host reads the group's counters before it hangs up. */
+	while (launch->control_fd >= 0) {
+		struct bv_command ignored;
+		ssize_t got = recv(launch->control_fd, &ignored, sizeof(ignored), 0);
+
+		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+	}
+	group_remove(launch->group_fd);
 }

@@ -557,10 +557,57 @@ static void attest_limits(struct attest *attest)
 		broken(attest, attestation, wrong);
 }
 
+/* ---- the control group ----------------------------------------------------------------------- */
+
+bool bv__is_member(struct bv_str cgroup, const char *leaf_path)
+{
+	const struct bv_str leaf = bv_str_from(strrchr(leaf_path, '/'));
+	size_t at = 0;
+
+	while (at < cgroup.len) {
+		const char *line = cgroup.data + at;
+		const char *end = memchr(line, '\n', cgroup.len - at);
+		const size_t len = end != NULL ? (size_t)(end - line) : cgroup.len - at;
+
+		if (len > 3 + leaf.len && memcmp(line, "0::", 3) == 0)
+			return memcmp(line + len - leaf.len, leaf.data, leaf.len) == 0;
+		at += len + 1;
+	}
+	return false;
+}
+
+/* A limit of the leaf as the kernel has it, without the end of line. */
+static struct bv_str group_limit(struct attest *attest, const struct bv_cgroup *group,
+				 const char *file)
+{
+	char text[64];
+	const ssize_t got = bv__group_get(group->fd, file, text, sizeof(text));
+
+	if (got <= 0)
+		return (struct bv_str){NULL, 0};
+	return bv_arena_copy(attest->arena, (struct bv_str){text, (size_t)got - 1});
+}
+
+static void attest_group(struct attest *attest, const struct bv_cgroup *group)
+{
+	static const char *const limits[] = {"memory.max", "memory.swap.max", "memory.oom.group",
+					     "pids.max"};
+	struct bv_attestation *attestation;
+
+	if (!attest->lowered->body.work.has_group)
+		return;
+	attestation = begin(attest, "control_group");
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		add(attestation, limits[i], group_limit(attest, group, limits[i]));
+	add(attestation, "path", bv_arena_utf8(attest->arena, bv_str_from(group->path)));
+	if (!bv__is_member(read_proc(attest->arena, attest->dir, "cgroup"), group->path))
+		broken(attest, attestation, "the workload is not a member");
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
-			const struct bv_record_installed *installed,
+			const struct bv_cgroup *group, const struct bv_record_installed *installed,
 			struct bv_attestation_list *ret_list, struct bv_error *err)
 {
 	struct attest attest = {
@@ -582,6 +629,7 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 	attest_root(&attest);
 	attest_descriptors(&attest);
 	attest_limits(&attest);
+	attest_group(&attest, group);
 	close(attest.dir);
 	return attest.code;
 }

@@ -8,6 +8,7 @@
 #ifndef BV_LINUX_ATTEST_H
 #define BV_LINUX_ATTEST_H
 
+#include "cgroup.h"
 #include "contract/types.h"
 #include "linux/records.h"
 #include "lower.h"
@@ -17,7 +18,7 @@
  * reported with `holds` false, and named in `err` with BV_E_LAUNCHER; the list is filled all the same.
  */
 enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered,
-			const struct bv_record_installed *installed,
+			const struct bv_cgroup *group, const struct bv_record_installed *installed,
 			struct bv_attestation_list *ret_list, struct bv_error *err);
 
 /* ---- parts, for tests ------------------------------------------------------------------------ */
@@ -28,6 +29,9 @@ struct bv_str bv__status_field(struct bv_str status, const char *name);
 /* What a mountinfo text shows against the planned root; NULL, or what is wrong, in words. */
 const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 			     const struct bv_launch_root *root, size_t *ret_count);
+
+/* Whether the "0::" line of a cgroup text ends in the leaf's name, which is random. */
+bool bv__is_member(struct bv_str cgroup, const char *leaf_path);
 
 /* What a limits text shows against the planned limits; NULL, or the name of the wrong one. */
 const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit_list *planned);

@@ -107,8 +107,9 @@ struct bv_holding bv__holding(const struct bv_profile_snapshot *snapshot,
 void bv__linux_budgets(void *self, const struct bv_profile_snapshot *snapshot,
 		       const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets)
 {
-	const struct bv_layers layers = bv__layers_of(
-		snapshot, spec != NULL && spec->has_execution ? &spec->execution : NULL);
+	const struct bv_layers layers = bv__layers_of(snapshot, spec != NULL && spec->has_execution
+									? &spec->execution
+									: NULL);
 
 	(void)self;
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)

@@ -203,15 +203,9 @@ static void lower_landlock(struct bv_lowering_state *state)
 	work->landlock.scoped = known.scoped;
 }
 
-static enum bv_code seal(struct bv_lowering_state *state)
+void bv__lower_seal(struct bv_lowered *lowered)
 {
-	struct bv_launch_body2 *body = &state->out->body;
-
-	body->attempt_id = state->options->attempt;
-	body->plan_id = state->plan->plan_id;
-	bv_canon_hash(&bv_profile_snapshot_type, &state->plan->profile, &body->h_p);
-	bv_canon_hash(&bv_launch_work_type, &body->work, &body->h_l);
-	return BV_OK;
+	bv_canon_hash(&bv_launch_work_type, &lowered->body.work, &lowered->body.h_l);
 }
 
 static bool is_sampled(const struct bv_lowering_state *state, enum bv_dimension dimension)
@@ -286,5 +280,8 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	if (state.grants.full)
 		return bv_fail(err, BV_E_MEMORY, "launch",
 			       "the launch plan needs more memory than it may have");
-	return seal(&state);
+	ret_lowered->body.attempt_id = options->attempt;
+	ret_lowered->body.plan_id = plan->plan_id;
+	bv_canon_hash(&bv_profile_snapshot_type, &plan->profile, &ret_lowered->body.h_p);
+	return BV_OK;
 }

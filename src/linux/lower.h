@@ -37,6 +37,9 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 		       const struct bv_backend_options *options, struct bv_lowered *ret_lowered,
 		       struct bv_error *err);
 
+/* Digests the work, once nothing is added to it any more. */
+void bv__lower_seal(struct bv_lowered *lowered);
+
 /* ---- shared by lower*.c ---------------------------------------------------------------------- */
 
 struct bv_lowering_state {

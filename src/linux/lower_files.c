@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "contract/policy.h"
 #include "image.h"
 #include "probe.h"
@@ -100,9 +101,23 @@ static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t r
 	return code;
 }
 
-static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path,
-			       const struct bv_seen *seen)
+/* Whoever may write to control groups lifts its own limits, and leaves its own. */
+static bool reaches_groups(const struct bv_lowering_state *state, const struct bv_seen *seen,
+			   uint32_t rights)
 {
+	return (rights & BV_RIGHT_WRITE) != 0 && state->out->layers.group &&
+	       bv__cgroup_shown_by(seen->path);
+}
+
+static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path,
+			       const struct bv_seen *seen, uint32_t rights)
+{
+	if (reaches_groups(state, seen, rights))
+		return bv_fail_remedy(
+			state->err, BV_E_INVALID_POLICY, "capabilities",
+			"grant it for reading, or the directories beside the control groups",
+			"'%.*s' granted for writing would let the program change its own control group",
+			(int)(path.len < 160 ? path.len : 160), path.data);
 	if (S_ISSOCK(seen->mode) || S_ISBLK(seen->mode))
 		return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities",
 				      "grant files and directories",
@@ -132,7 +147,7 @@ static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str pa
 	if (problem != 0)
 		return refuse_path(state, "capabilities", path, problem,
 				   "name a file or directory that is there");
-	code = check_root(state, path, &seen);
+	code = check_root(state, path, &seen, rights);
 	if (code != BV_OK)
 		return code;
 	if (state->cwd_default.len == 0 && S_ISDIR(seen.mode) &&
@@ -156,7 +171,7 @@ static enum bv_code grant_exposed(struct bv_lowering_state *state,
 	if (problem != 0)
 		return refuse_path(state, "controls", expose->source, problem,
 				   "name a file or directory that is there");
-	code = check_root(state, expose->source, &seen);
+	code = check_root(state, expose->source, &seen, rights_of(expose->access));
 	if (code != BV_OK)
 		return code;
 	for (size_t i = 0; i < 3; i++) {

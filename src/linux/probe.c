@@ -26,6 +26,7 @@
 
 #include "contract/canon.h"
 #include "budgets.h"
+#include "cgroup.h"
 #include "facts.h"
 #include "ids.h"
 #include "spawn.h"
@@ -35,7 +36,10 @@ enum {
 	PROBE_TIMEOUT_MS =
 		30000, /* fifteen mechanisms of at most three seconds on a dying machine, or milliseconds */
 	TEXT_MAX = 256,
+	GROUP_TIMEOUT_MS = 200,
 };
+
+#define NO_CGROUP "none: "
 
 struct probe {
 	struct bv_arena *arena;
@@ -127,6 +131,19 @@ static void read_constants(struct probe *probe)
 	pthread_mutex_unlock(&constant_lock);
 }
 
+static void read_cgroup(struct probe *probe)
+{
+	struct bv_cgroup_place place;
+	struct bv_str *facts = probe->facts;
+
+	bv__cgroup_find(&place);
+	facts[BV_FACT_CGROUP] = place.path[0] != '\0'
+					? bv_arena_utf8(probe->arena, bv_str_from(place.path))
+					: bv_arena_format(probe->arena, NO_CGROUP "%s",
+							  place.why_not);
+	facts[BV_FACT_CGROUP_CONTROLLERS] = bv_str_from(bv__controllers_text(place.enabled));
+}
+
 static void read_facts(struct probe *probe)
 {
 	struct bv_arena *arena = probe->arena;
@@ -142,7 +159,7 @@ static void read_facts(struct probe *probe)
 	facts[BV_FACT_APPARMOR_USERNS] = read_line(
 		arena, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "absent");
 	facts[BV_FACT_ARCH] = bv_arena_copy(arena, bv_str_from(name.machine));
-	facts[BV_FACT_CGROUP] = facts[BV_FACT_CGROUP_CONTROLLERS] = BV_STR("none");
+	read_cgroup(probe);
 	facts[BV_FACT_CPUS] = number(probe, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 	facts[BV_FACT_GID] = number(probe, getegid());
 	facts[BV_FACT_KERNEL] = bv_arena_copy(arena, bv_str_from(name.release));
@@ -185,6 +202,8 @@ static void make_key(struct probe *probe)
 	static const enum bv_fact of[] = {BV_FACT_APPARMOR,
 					  BV_FACT_APPARMOR_USERNS,
 					  BV_FACT_ARCH,
+					  BV_FACT_CGROUP,
+					  BV_FACT_CGROUP_CONTROLLERS,
 					  BV_FACT_GID,
 					  BV_FACT_KERNEL,
 					  BV_FACT_LANDLOCK_ABI,
@@ -240,11 +259,23 @@ static bool read_answer(int fd, struct bv_probe_memory *memory)
 	}
 }
 
+/* A group for the launcher to try; what stands in its way shows as the launcher's "no". */
+static bool make_trial_group(struct probe *probe, struct bv_cgroup *ret_group)
+{
+	const struct bv_cgroup_limits none = {UINT64_MAX, UINT64_MAX};
+	const struct bv_str place = probe->facts[BV_FACT_CGROUP];
+
+	return place.data != NULL && place.len > 0 && place.data[0] == '/' &&
+	       bv__cgroup_make(place.data, &none, ret_group, NULL) == BV_OK;
+}
+
 static enum bv_code try_machine(struct probe *probe)
 {
 	char name[] = "bvisor-linux-launcher", mode[] = "--probe";
+	char group_env[] = "BVISOR_CGROUP_FD=3";
 	char *const argv[] = {name, mode, NULL};
-	char *const envp[] = {NULL};
+	char *envp[] = {NULL, NULL};
+	struct bv_cgroup group = {.fd = -1};
 	struct bv_spawn spawn = {.exe_fd = probe->launcher.fd,
 				 .argv = argv,
 				 .envp = envp,
@@ -262,6 +293,10 @@ static enum bv_code try_machine(struct probe *probe)
 		spawn.fds[0] = (struct bv_spawn_fd){null, 0};
 		spawn.fds[1] = (struct bv_spawn_fd){answer[1], 1};
 		spawn.fds[2] = (struct bv_spawn_fd){null, 2};
+		if (make_trial_group(probe, &group)) {
+			spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){group.fd, 3};
+			envp[0] = group_env;
+		}
 		code = bv__spawn(&spawn, &pid, &pidfd, probe->err);
 	}
 	if (answer[1] >= 0)
@@ -279,6 +314,7 @@ static enum bv_code try_machine(struct probe *probe)
 				       "the launcher '%s' did not answer the probe",
 				       probe->launcher.path);
 	}
+	(void)bv__cgroup_remove(&group, GROUP_TIMEOUT_MS);
 	if (answer[0] >= 0)
 		close(answer[0]);
 	if (null >= 0)
@@ -328,7 +364,9 @@ static bool has_every_layer(const struct probe *probe)
 		if (!bv_str_is(probe->facts[layers[i]], "yes"))
 			return false;
 	}
-	return true;
+	/* A group that could not be joined may be joined another time. */
+	return probe->facts[BV_FACT_CGROUP].data[0] != '/' ||
+	       bv_str_is(probe->facts[BV_FACT_CGROUP_JOIN], "yes");
 }
 
 bool bv__probe_directory(char ret_path[PATH_MAX])
@@ -384,7 +422,7 @@ static struct {
 	uint64_t self;  /* who this process is, as far as it can change itself at once */
 	struct stat launcher;
 	struct bv_digest digest;
-	char facts[BV_FACT_COUNT][128];
+	char facts[BV_FACT_COUNT][256];
 } moment;
 
 static uint64_t now_ns(void)

@@ -9,6 +9,7 @@
  */
 #include "facts.h"
 
+#include "budgets.h"
 #include "contract/support.h"
 
 #define CLAIM(name) (1u << BV_CLAIM_##name)
@@ -71,6 +72,25 @@ static struct excuse no_namespaces(const struct bv_profile_snapshot *snapshot,
 		"use a kernel with CONFIG_USER_NS and allow user namespaces to this user"};
 }
 
+/* Why the kernel does not hold a limit of the whole tree. */
+static struct excuse no_group(const struct bv_profile_snapshot *snapshot)
+{
+	static const char remedy[] =
+		"run it under 'systemd-run --user --scope -p Delegate=yes', or name a control group of "
+		"yours in BVISOR_CGROUP";
+
+	if (bv__fact_text(snapshot, BV_FACT_CGROUP).data[0] != '/')
+		return (struct excuse){
+			"no control group can be made here; the fact 'cgroup' says why", remedy};
+	if (!bv__fact_holds(snapshot, BV_FACT_CGROUP_JOIN))
+		return (struct excuse){
+			"no process can be born in a control group here; the fact 'cgroup_join' says why",
+			remedy};
+	return (struct excuse){
+		"the control groups here lack the controller; the fact 'cgroup_controllers' has the others",
+		"boot with cgroup v2 alone, and delegate cpu, memory and pids"};
+}
+
 /* ---- the same in both worlds ----------------------------------------------------------------- */
 
 static void common_cells(const struct bv_layers *layers, struct bv_profile *profile)
@@ -112,8 +132,10 @@ static void namespace_cells(const struct bv_layers *layers, struct bv_profile *p
 		     denied | attested);
 	else
 		cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "seccomp_no_sockets", denied);
-	cell(profile, BV_KIND_SPAWN_DESCENDANTS, BV_ENFORCED, "pid_namespace", attested);
-	cell(profile, BV_KIND_KILL, BV_ENFORCED, "pid_namespace", attested);
+	cell(profile, BV_KIND_SPAWN_DESCENDANTS, BV_ENFORCED,
+	     layers->group ? "pid_namespace+cgroup" : "pid_namespace", attested);
+	cell(profile, BV_KIND_KILL, BV_ENFORCED,
+	     layers->group ? "pid_namespace+cgroup_kill" : "pid_namespace", attested);
 	cell(profile, BV_KIND_TEMP_ROOT, BV_ENFORCED, "private_tmpfs", attested);
 	cell(profile, BV_KIND_EXPOSE_PATH, BV_ENFORCED, "bind_mount", attested);
 }
@@ -146,13 +168,17 @@ static void filesystem_without(const struct bv_layers *layers,
 	    excuse->remedy);
 }
 
-static void bare_cells(const struct bv_layers *layers, const struct bv_execution_options *execution,
-		       const struct excuse *excuse, struct bv_profile *profile)
+/* Members of a group cannot leave it, and all of them die in one act; else they are hunted. */
+static void lifetime_without(const struct bv_layers *layers, const struct excuse *excuse,
+			     struct bv_profile *profile)
 {
-	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
+	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
-	filesystem_without(layers, execution, excuse, profile);
-	cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "seccomp_no_sockets", denied);
+	if (layers->group && layers->landlock) {
+		cell(profile, BV_KIND_SPAWN_DESCENDANTS, BV_ENFORCED, "cgroup", attested);
+		cell(profile, BV_KIND_KILL, BV_ENFORCED, "cgroup_kill", attested);
+		return;
+	}
 	cell(profile, BV_KIND_SPAWN_DESCENDANTS, BV_MEDIATED, "subreaper", 0);
 	why(profile, BV_KIND_SPAWN_DESCENDANTS,
 	    "without a PID namespace descendants are hunted down one by one after the main process ended",
@@ -161,6 +187,16 @@ static void bare_cells(const struct bv_layers *layers, const struct bv_execution
 	why(profile, BV_KIND_KILL,
 	    "without a PID namespace a kill is repeated until nothing is left, not one act",
 	    excuse->remedy);
+}
+
+static void bare_cells(const struct bv_layers *layers, const struct bv_execution_options *execution,
+		       const struct excuse *excuse, struct bv_profile *profile)
+{
+	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
+
+	filesystem_without(layers, execution, excuse, profile);
+	cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "seccomp_no_sockets", denied);
+	lifetime_without(layers, excuse, profile);
 	/* Both are mounts and nothing else: what stands in their way is what stands in the namespaces'. */
 	absent(profile, BV_KIND_TEMP_ROOT, excuse->reason, excuse->remedy);
 	absent(profile, BV_KIND_EXPOSE_PATH, excuse->reason, excuse->remedy);
@@ -171,6 +207,7 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 {
 	const struct bv_layers layers = bv__layers_of(snapshot, execution);
 	const struct excuse excuse = no_namespaces(snapshot, execution);
+	const struct excuse group = no_group(snapshot);
 	const char *missing = bv__fact_missing(snapshot);
 
 	(void)self;
@@ -179,6 +216,13 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 		namespace_cells(&layers, ret_profile);
 	else
 		bare_cells(&layers, execution, &excuse, ret_profile);
+	for (int d = 0; d < BV_DIMENSION_COUNT; d++) {
+		const bool weak = bv__holding(snapshot, &layers, (enum bv_dimension)d)
+					  .is.enforcement != BV_ENFORCED;
+
+		ret_profile->budget_reason[d] = weak ? group.reason : "";
+		ret_profile->budget_remedy[d] = weak ? group.remedy : "";
+	}
 	if (missing == NULL)
 		return;
 	/* Nothing can be started safely here, whatever was asked for. */

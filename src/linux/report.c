@@ -214,27 +214,6 @@ static void report_usage(struct reporting *reporting)
 	};
 }
 
-static void report_budgets(struct reporting *reporting)
-{
-	const struct bv_backend_run *run = reporting->run;
-	const struct bv_admitted_budgets *admitted = &run->plan->budgets;
-	struct bv_budget_witnesses *witnesses = &reporting->body->budget;
-	struct bv_measurement measured = {.usage = run->exit.wall_ns / 1000,
-					  .mechanism = BV_STR("linux:monotonic_clock")};
-
-	bv_budget_witness_none(admitted, witnesses);
-	if (!run->has_exit)
-		return;
-	bv_budget_witness(admitted, BV_DIMENSION_WALL, &measured, witnesses);
-	measured = (struct bv_measurement){.mechanism = BV_STR("linux:rusage_of_reaped")};
-	if (!bv_add(run->exit.user_us, run->exit.system_us, &measured.usage))
-		measured.usage = UINT64_MAX;
-	bv_budget_witness(admitted, BV_DIMENSION_CPU, &measured, witnesses);
-	/* There was no socket that led anywhere. */
-	measured = (struct bv_measurement){.usage = 0, .mechanism = BV_STR("linux:no_network")};
-	bv_budget_witness(admitted, BV_DIMENSION_NETWORK, &measured, witnesses);
-}
-
 /* ---- streams --------------------------------------------------------------------------------- */
 
 static void put_stream(struct reporting *reporting, const char *name,
@@ -483,7 +462,7 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 		return bv_fail(err, BV_E_STATE, "run", "the run has not ended");
 	report_outcome(&reporting);
 	report_usage(&reporting);
-	report_budgets(&reporting);
+	bv__run_witness(run, &body.budget);
 	report_streams(&reporting);
 	report_requirements(&reporting);
 	report_denied(&reporting);

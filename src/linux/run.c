@@ -32,6 +32,8 @@ enum {
 	STEP_BYTES = 1 << 20, /* of one stream in one step */
 	EVENTS_MAX = 8,
 	PACKETS_MAX = 8, /* of the launcher, read in one call */
+	GROUP_TIMEOUT_MS =
+		1000, /* its members are dead already; this is for the kernel to say so */
 };
 
 uint64_t bv__now_ns(void)
@@ -96,7 +98,8 @@ static void take_installed(struct bv_backend_run *run, const struct bv_record_in
 	if (run->kill_asked)
 		return;
 	if (run->lowered.layers.attest &&
-	    bv__attest(&run->arena, &run->lowered, installed, &run->attestations, &err) != BV_OK) {
+	    bv__attest(&run->arena, &run->lowered, &run->group, installed, &run->attestations,
+		       &err) != BV_OK) {
 		/* Never released: the program does not run under less than was planned. */
 		break_off(run, &err);
 		return;
@@ -188,15 +191,23 @@ static void take_record(struct bv_backend_run *run, const struct bv_record *reco
 		run->drain_deadline = bv__now_ns() + SECOND_NS;
 		break;
 	}
-	/* After its last record the launcher has nothing to do but end. */
-	if (run->transcript.phase == BV_PHASE_OVER && run->kill_deadline == 0)
-		run->kill_deadline = bv__now_ns() + SECOND_NS;
 }
 
 static void close_control(struct bv_backend_run *run)
 {
 	close(run->control_fd);
 	run->control_fd = -1;
+}
+
+/* After its last record the launcher has nothing to do but to remove the group, and end. */
+static void take_leave(struct bv_backend_run *run)
+{
+	if (run->group.fd >= 0)
+		bv__cgroup_read(run->group.fd, &run->counters);
+	if (run->control_fd >= 0)
+		close_control(run);
+	if (run->kill_deadline == 0)
+		run->kill_deadline = bv__now_ns() + SECOND_NS;
 }
 
 static void take_packet(struct bv_backend_run *run, const void *packet, size_t size_bytes)
@@ -211,6 +222,8 @@ static void take_packet(struct bv_backend_run *run, const void *packet, size_t s
 		break_off(run, &err);
 	else
 		take_record(run, &record);
+	if (run->transcript.phase == BV_PHASE_OVER)
+		take_leave(run);
 }
 
 static void read_control(struct bv_backend_run *run)
@@ -262,6 +275,9 @@ static void reap_launcher(struct bv_backend_run *run)
 	close(run->launcher_pidfd);
 	run->launcher_pidfd = -1;
 	run->setup_deadline = run->wall_deadline = run->kill_deadline = 0;
+	/* Killed, it may have left members behind; ended by itself, it has not. */
+	if (run->group.fd >= 0 && run->transcript.phase != BV_PHASE_OVER)
+		(void)bv__cgroup_kill(run->group.fd);
 	/* What it said last is still in the channel. */
 	read_control(run);
 	run->setup_deadline = run->wall_deadline = run->kill_deadline = 0;
@@ -302,6 +318,8 @@ static void on_deadlines(struct bv_backend_run *run)
 		/* Its death is the death of the tree: everything in it is told to die with its parent. */
 		if (run->launcher_pidfd >= 0)
 			(void)bv_sys_pidfd_send_signal(run->launcher_pidfd, SIGKILL);
+		if (run->group.fd >= 0)
+			(void)bv__cgroup_kill(run->group.fd);
 	}
 	/* The tree is dead and whatever still holds a pipe is not ours to wait for; but a caller that
 	 * is slow to take what was written loses nothing. */
@@ -535,6 +553,7 @@ void bv__run_free(struct bv_backend_run *run)
 	if (run == NULL)
 		return;
 	end_launcher(run);
+	(void)bv__cgroup_remove(&run->group, GROUP_TIMEOUT_MS);
 	for (int i = 0; i < BV_RUN_STREAMS; i++)
 		bv__stream_clear(&run->streams[i]);
 	if (run->control_fd >= 0)

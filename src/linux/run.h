@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "cgroup.h"
 #include "contract/backend.h"
 #include "lower.h"
 #include "stream.h"
@@ -33,6 +34,9 @@ struct bv_backend_run {
 	struct bv_lowered lowered;
 	enum bv_backend_state state;
 	uint64_t started_unix_micros;
+
+	struct bv_cgroup group; /* fd -1: none */
+	struct bv_cgroup_counters counters;
 
 	int epoll_fd;
 	int timer_fd;
@@ -98,6 +102,9 @@ enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t 
 /* report.c */
 enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 			    struct bv_report_body *ret_body, struct bv_error *err);
+
+/* witness.c */
+void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesses *ret_witnesses);
 
 uint64_t bv__now_ns(void);
 

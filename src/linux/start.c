@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,13 +213,11 @@ static enum bv_code make_streams(struct bv_backend_run *run, struct channels *ch
 
 /* ---- the launcher ---------------------------------------------------------------------------- */
 
-/* The lowest number from 3 on that is neither inherited nor `other`. */
-static int free_number(const struct bv_u32_list *inherited, int other)
+/* The lowest number from `number` on that is not inherited. */
+static int free_number(const struct bv_u32_list *inherited, int number)
 {
-	int number = 3;
-
 	for (bool taken = true; taken;) {
-		taken = number == other;
+		taken = false;
 		for (size_t i = 0; i < inherited->count && !taken; i++)
 			taken = inherited->items[i] == (uint32_t)number;
 		if (taken)
@@ -231,10 +230,11 @@ static enum bv_code start_launcher(struct bv_backend_run *run, const struct chan
 				   const struct bv_launcher_file *file, struct bv_error *err)
 {
 	const struct bv_u32_list *inherited = &run->lowered.body.work.exec.fds;
-	const int plan = free_number(inherited, -1), control = free_number(inherited, plan);
-	char name[] = "bvisor-linux-launcher", plan_env[64], control_env[64];
+	const int plan = free_number(inherited, 3), control = free_number(inherited, plan + 1),
+		  group = free_number(inherited, control + 1);
+	char name[] = "bvisor-linux-launcher", plan_env[64], control_env[64], group_env[64];
 	char *const argv[] = {name, NULL};
-	char *const envp[] = {plan_env, control_env, NULL};
+	char *const envp[] = {plan_env, control_env, run->group.fd >= 0 ? group_env : NULL, NULL};
 	struct bv_spawn spawn = {.exe_fd = file->fd, .argv = argv, .envp = envp};
 
 	(void)snprintf(plan_env, sizeof(plan_env), "BVISOR_LAUNCH_PLAN_FD=%d", plan);
@@ -243,6 +243,9 @@ static enum bv_code start_launcher(struct bv_backend_run *run, const struct chan
 		spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){channels->stdio[i], i};
 	spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){channels->plan, plan};
 	spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){channels->control, control};
+	(void)snprintf(group_env, sizeof(group_env), "BVISOR_CGROUP_FD=%d", group);
+	if (run->group.fd >= 0)
+		spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){run->group.fd, group};
 	for (size_t i = 0; i < inherited->count; i++)
 		spawn.fds[spawn.fd_count++] = (struct bv_spawn_fd){(int)inherited->items[i],
 								   (int)inherited->items[i]};
@@ -261,6 +264,36 @@ static enum bv_code make_control(struct bv_backend_run *run, struct channels *ch
 	return BV_OK;
 }
 
+/* The run's control group, with the limits that the kernel holds there. */
+static enum bv_code make_group(struct bv_backend_run *run, struct bv_error *err)
+{
+	const struct bv_layers *layers = &run->lowered.layers;
+	struct bv_launch_work *work = &run->lowered.body.work;
+	const struct bv_admitted_budgets *budgets = &run->plan->budgets;
+	const struct bv_str place = bv__fact_text(&run->plan->profile, BV_FACT_CGROUP);
+	struct bv_cgroup_limits limits = {UINT64_MAX, UINT64_MAX};
+	struct stat seen;
+	enum bv_code code;
+
+	if (!layers->group)
+		return BV_OK;
+	if (layers->group_memory && budgets->has_resident_bytes)
+		limits.memory_bytes = budgets->resident_bytes.effective_limit;
+	if (layers->group_pids && budgets->has_process_count &&
+	    /* The boundary's PID 1 is a member too. */
+	    !bv_add(budgets->process_count.effective_limit, layers->namespaces ? 1 : 0,
+		    &limits.tasks))
+		limits.tasks = UINT64_MAX;
+	code = bv__cgroup_make(bv_arena_copy(&run->arena, place).data, &limits, &run->group, err);
+	if (code != BV_OK)
+		return code;
+	if (fstat(run->group.fd, &seen) != 0)
+		return fail(err, "the control group cannot be looked at");
+	work->has_group = true;
+	work->group = (struct bv_launch_group){seen.st_dev, seen.st_ino};
+	return BV_OK;
+}
+
 static enum bv_code launch(struct bv_backend_run *run, struct channels *channels,
 			   struct bv_error *err)
 {
@@ -270,7 +303,11 @@ static enum bv_code launch(struct bv_backend_run *run, struct channels *channels
 	if (code == BV_OK)
 		code = make_streams(run, channels, err);
 	if (code == BV_OK)
+		code = make_group(run, err);
+	if (code == BV_OK) {
+		bv__lower_seal(&run->lowered);
 		code = make_plan(run, &channels->plan, err);
+	}
 	forget_secrets(run);
 	if (code == BV_OK)
 		code = make_control(run, channels, err);
@@ -314,6 +351,7 @@ enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
 	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd =
 		run->terminal_fd = -1;
 	run->streams[0].fd = run->streams[1].fd = -1;
+	run->group.fd = -1;
 	code = prepare(run, err);
 	if (code == BV_OK)
 		code = bv__lower(&run->arena, plan, options, &run->lowered, err);

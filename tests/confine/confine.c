@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "contract/canon.h"
+#include "linux/cgroup.h"
 
 enum { SKIPPED = 77, BUFFERS = 16, WORDS_MAX = 64 };
 
@@ -63,12 +64,74 @@ static _Noreturn void be_in(const struct place *place, place_fn *body)
 	_exit(0);
 }
 
+/* ---- delegated control groups ---------------------------------------------------------------- */
+
+static bool delegates; /* whether the places of this test get a control group */
+
+/* Where this process may make control groups for a user of the tests; empty: nowhere. */
+static void find_parent_group(char *ret_path, size_t size)
+{
+	struct bv_cgroup_place place;
+
+	bv__cgroup_find(&place);
+	(void)snprintf(ret_path, size, "%s", place.path);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%.3000s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	EXPECT_THAT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text),
+		    "cannot write '%s' to %s: %s", text, path, strerror(errno));
+	close(fd);
+}
+
+/* A group that belongs to the user, and this process in a child of it: what Delegate=yes gives. */
+static void enter_delegated_group(const char *group)
+{
+	static const char *const given[] = {"cgroup.procs", "cgroup.threads",
+					    "cgroup.subtree_control", "inner",
+					    "inner/cgroup.procs"};
+	char path[PATH_MAX];
+
+	EXPECT_THAT(mkdir(group, 0755) == 0, "%s: %s", group, strerror(errno));
+	(void)snprintf(path, sizeof(path), "%.3000s/inner", group);
+	EXPECT(mkdir(path, 0755) == 0);
+	write_file(path, "cgroup.procs", "0");
+	EXPECT(chown(group, TEST_UID, TEST_UID) == 0);
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%.3000s/%s", group, given[i]);
+		EXPECT(chown(path, TEST_UID, TEST_UID) == 0);
+	}
+}
+
+/* Empty groups only: what is still in them is a test that failed. */
+static void remove_group(const char *group)
+{
+	static const char *const below[] = {"/bvisor/callers", "/bvisor", "/inner", ""};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%.3000s%s", group, below[i]);
+		EXPECT_THAT(rmdir(path) == 0 || errno == ENOENT, "%s is left: %s", path,
+			    strerror(errno));
+	}
+}
+
 /* Runs one place in a child, because ids cannot be taken back; its exit status. */
 static int visit(struct place *place, const char *base, place_fn *body)
 {
+	char parent[PATH_MAX], group[PATH_MAX] = "";
 	int status = 0;
 	pid_t pid;
 
+	if (delegates && place->user) {
+		find_parent_group(parent, sizeof(parent));
+		(void)snprintf(group, sizeof(group), "%.3000s/test-%d", parent, (int)getpid());
+	}
 	(void)snprintf(place->dir, sizeof(place->dir), "%s/%s%s", base,
 		       place->user ? "user" : "root", place->bare ? "-bare" : "");
 	(void)snprintf(place->guest, sizeof(place->guest), "%s/guest", base);
@@ -77,9 +140,14 @@ static int visit(struct place *place, const char *base, place_fn *body)
 		EXPECT(chown(place->dir, TEST_UID, TEST_UID) == 0);
 	pid = fork();
 	EXPECT(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		if (group[0] != '\0')
+			enter_delegated_group(group);
 		be_in(place, body);
+	}
 	EXPECT(waitpid(pid, &status, 0) == pid);
+	if (group[0] != '\0')
+		remove_group(group);
 	if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SKIPPED))
 		return WEXITSTATUS(status);
 	fprintf(stderr, "# it was in this place: %s\n", place->name);
@@ -128,6 +196,16 @@ void everywhere(place_fn *body)
 		_exit(1);
 	if (visited == 0)
 		_exit(SKIPPED);
+}
+
+void everywhere_delegated(place_fn *body)
+{
+	char parent[PATH_MAX];
+
+	find_parent_group(parent, sizeof(parent));
+	SKIP_UNLESS(parent[0] != '\0', "no control group can be made here");
+	delegates = true;
+	everywhere(body);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

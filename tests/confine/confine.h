@@ -42,6 +42,20 @@ void everywhere(place_fn *body);
 	}                                                                                          \
 	static void body_##name(const struct place *place)
 
+/*
+ * The same with a control group delegated to the user places too, as systemd would do it, and the
+ * place's process in it.  Where this machine has none the test is skipped.
+ */
+void everywhere_delegated(place_fn *body);
+
+#define DELEGATED(name)                                                                            \
+	static void body_##name(const struct place *place);                                        \
+	TEST(name)                                                                                 \
+	{                                                                                          \
+		everywhere_delegated(body_##name);                                                 \
+	}                                                                                          \
+	static void body_##name(const struct place *place)
+
 /* ---- files of a place ------------------------------------------------------------------------ */
 
 /* `dir`/`name`, in one of several buffers that are used in turn. */

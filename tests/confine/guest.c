@@ -433,6 +433,36 @@ static int open_many(int most)
 	return 0;
 }
 
+/* Touches so many MiB and keeps them. */
+static int take_memory(int mebibytes)
+{
+	const size_t size = (size_t)mebibytes << 20;
+	char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return -1;
+	for (size_t at = 0; at < size; at += 4096)
+		data[at] = 1;
+	return 0;
+}
+
+/* So many in this process and as many in a child, at the same time. */
+static int take_memory_twice(int mebibytes)
+{
+	int done[2];
+	char byte = 0;
+
+	if (pipe(done) != 0)
+		return -1;
+	if (fork() == 0) {
+		if (take_memory(mebibytes) == 0)
+			(void)!write(done[1], &byte, 1);
+		pause();
+	}
+	close(done[1]);
+	return take_memory(mebibytes) == 0 && read(done[0], &byte, 1) == 1 ? 0 : -1;
+}
+
 /* ---- deeds without, with one, with two words behind them ------------------------------------- */
 
 static bool do_bare(const char *verb)
@@ -523,6 +553,10 @@ static bool do_one(const char *verb, char *word)
 		spin(atof(word));
 	else if (strcmp(verb, "tasks") == 0)
 		fork_many(atoi(word));
+	else if (strcmp(verb, "memory") == 0)
+		told(verb, word, take_memory(atoi(word)));
+	else if (strcmp(verb, "memory-twice") == 0)
+		told(verb, word, take_memory_twice(atoi(word)));
 	else if (strcmp(verb, "storm") == 0)
 		storm(atoi(word));
 	else if (strcmp(verb, "open") == 0)

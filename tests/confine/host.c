@@ -496,9 +496,10 @@ TEST(layers_left_out_weaken_their_cells_alone)
 	EXPECT_INT(bv__linux_classify(NULL, &write, &profile).enforcement, BV_UNSUPPORTED);
 }
 
-TEST(an_atomic_kill_needs_a_pid_namespace)
+TEST(an_atomic_kill_needs_a_pid_namespace_or_a_control_group)
 {
-	static const char *const changes[][2] = {{"namespaces", "no: EPERM at clone"}};
+	static const char *const changes[][2] = {{"namespaces", "no: EPERM at clone"},
+						 {"cgroup_join", "no: EACCES at being born in it"}};
 	struct bv_requirement kill = {.tag = BV_REQ_HOST_CONTROL,
 				      .u.control = {.tag = BV_CONTROL_KILL}};
 	struct bv_profile profile = profile_of(make_machine(NULL, 0), NULL);
@@ -506,6 +507,8 @@ TEST(an_atomic_kill_needs_a_pid_namespace)
 	kill.u.control.u.kill.guarantee = BV_KILL_ATOMIC;
 	EXPECT_INT(bv__linux_classify(NULL, &kill, &profile).enforcement, BV_ENFORCED);
 	profile = profile_of(make_machine(changes, 1), NULL);
+	EXPECT_INT(bv__linux_classify(NULL, &kill, &profile).enforcement, BV_ENFORCED);
+	profile = profile_of(make_machine(changes, 2), NULL);
 	EXPECT_INT(bv__linux_classify(NULL, &kill, &profile).enforcement, BV_UNSUPPORTED);
 	kill.u.control.u.kill.guarantee = BV_KILL_BEST_EFFORT;
 	EXPECT_INT(bv__linux_classify(NULL, &kill, &profile).enforcement, BV_MEDIATED);

@@ -198,6 +198,14 @@ EVERYWHERE(nothing_outlives_a_host_that_was_killed)
 	EXPECT_THAT(all_gone(mark), "%d processes outlived their host", count_processes(mark));
 }
 
+static void read_text(const char *path, char *text, size_t size_bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	EXPECT(fd >= 0 && read(fd, text, size_bytes - 1) > 0);
+	close(fd);
+}
+
 /* The same for the launcher: its parent is this process, so it can be found. */
 EVERYWHERE(nothing_outlives_a_launcher_that_was_killed)
 {
@@ -207,26 +215,49 @@ EVERYWHERE(nothing_outlives_a_launcher_that_was_killed)
 					&gathering);
 	char path[64], text[64] = "";
 	struct ran ran;
-	int fd;
 
 	await_output(run, "up");
 	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	EXPECT(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
+	read_text(path, text, sizeof(text));
 	EXPECT(kill((pid_t)atoi(text), SIGKILL) == 0);
 	EXPECT(await_end(run, 5000));
 	ran = finish_run(run);
 	EXPECT_STR(ran.outcome, "SupervisorFault");
 	EXPECT(!ran.report.body.has_exit);
 	EXPECT(find_fact(&ran, "workload_fate") != NULL);
-	/* Without a PID namespace nothing holds a descendant that left its parent; the plan says so. */
-	if (!place->bare) {
-		EXPECT(all_gone(mark));
-	} else {
-		kill_processes(mark);
-		EXPECT(all_gone(mark));
+	EXPECT(all_gone(mark));
+}
+
+/* The launcher proper may have a guard above it: whichever of them dies, the other ends the tree. */
+EVERYWHERE(nothing_outlives_the_guarded_launcher_either)
+{
+	const char *mark = mark_of(place);
+	struct bv_run *run = start_spec(guest_spec(place, "daemon", "30", ",", "out", "up\n", ",",
+						   "sleep", "30000", ",", "out", mark, NULL),
+					&gathering);
+	char path[64], text[64] = "";
+	pid_t launcher, child = 0;
+
+	await_output(run, "up");
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	read_text(path, text, sizeof(text));
+	launcher = (pid_t)atoi(text);
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)launcher,
+		       (int)launcher);
+	read_text(path, text, sizeof(text));
+	/* PID 1 of the boundary comes after a helper; the workload, or the guarded launcher, comes before
+	 * its orphans. */
+	for (char *next = text, *end;; next = end) {
+		const long pid = strtol(next, &end, 10);
+
+		if (end == next || (place->bare && child != 0))
+			break;
+		child = (pid_t)pid;
 	}
+	EXPECT(child > 1 && kill(child, SIGKILL) == 0);
+	EXPECT(await_end(run, 5000));
+	(void)finish_run(run);
+	EXPECT(all_gone(mark));
 }
 
 EVERYWHERE(a_signal_reaches_the_program)

@@ -194,7 +194,7 @@ TEST(what_is_stated_is_admitted_as_asked_and_the_rest_left_out)
 	struct bv_admitted_budgets admitted;
 	struct bv_digest digest;
 
-	EXPECT_OK(bv_budget_admit(&requested, &profile, &none, "sim", &admitted, err));
+	EXPECT_OK(bv_budget_admit(&requested, &profile, &none, NULL, "sim", &admitted, err));
 	bv_canon_hash(&bv_budget_profile_type, &profile, &digest);
 	EXPECT(!admitted.has_wall_micros && !admitted.has_network_bytes && admitted.has_cpu_micros);
 	EXPECT_UINT(admitted.cpu_micros.effective_limit, 64);
@@ -216,21 +216,21 @@ TEST(a_refused_budget_names_dimension_numbers_and_remedy)
 						   .handle_count = {4, BV_MIN_MEDIATED, 0}};
 	struct bv_admitted_budgets admitted;
 
-	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, "sim", &admitted, err),
+	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, NULL, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count", "a limit of 4 is below 5");
 	requested.handle_count.limit = 101;
-	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, "sim", &admitted, err),
+	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, NULL, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count",
 		     "a limit of 101 is above 100, the most sim can hold");
 	requested.handle_count = (struct bv_budget_request){9, BV_MIN_ENFORCED, 0};
-	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, "sim", &admitted, err),
+	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, NULL, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count", "can only mediate this limit");
-	EXPECT_FAILS(bv_budget_admit(&requested, &nothing, &minimums, "sim", &admitted, err),
+	EXPECT_FAILS(bv_budget_admit(&requested, &nothing, &minimums, NULL, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count",
 		     "sim cannot hold this limit here");
 	requested.handle_count = (struct bv_budget_request){9, BV_MIN_MEDIATED,
 							    1u << BV_CLAIM_PROCESS_TREE};
-	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, "sim", &admitted, err),
+	EXPECT_FAILS(bv_budget_admit(&requested, &mediated, &minimums, NULL, "sim", &admitted, err),
 		     BV_E_BUDGET_REFUSED, "budgets.handle_count", "cannot yield the evidence");
 }
 

@@ -23,6 +23,7 @@
 #define ENV_CGROUP "BVISOR_CGROUP"
 #define PLACE_NAME "bvisor"
 #define CALLERS_NAME "callers"
+#define OWN_MARK "user.bvisor.delegate"
 
 enum {
 	CGROUP2_MAGIC = 0x63677270,
@@ -114,6 +115,13 @@ const char *bv__cgroup2_own(char *text)
 	return NULL;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	const size_t text_length = strlen(text), length = strlen(end);
+
+	return text_length > length && strcmp(text + text_length - length, end) == 0;
+}
+
 static char *read_proc(const char *path)
 {
 	char *text = malloc(MOUNTINFO_MAX);
@@ -166,12 +174,16 @@ static bool find_hierarchy(struct hierarchy *ret)
 		    strncmp(own, root, root_length) == 0 &&
 		    (own[root_length] == '/' || own[root_length] == '\0') &&
 		    (size_t)snprintf(ret->own, sizeof(ret->own), "%s%s", point,
-				     strcmp(own + root_length, "/") == 0 ? "" : own + root_length) >=
-			    sizeof(ret->own))
+				     strcmp(own + root_length, "/") == 0
+					     ? ""
+					     : own + root_length) >= sizeof(ret->own))
 			ret->own[0] = '\0';
 	}
 	free(mounts);
 	free(self);
+	/* Where an earlier look moved us to: what it found is to be found again. */
+	if (found && ends_in(ret->own, "/" PLACE_NAME "/" CALLERS_NAME))
+		ret->own[strlen(ret->own) - strlen("/" PLACE_NAME "/" CALLERS_NAME)] = '\0';
 	return found;
 }
 
@@ -220,6 +232,12 @@ static bool has_members(int fd)
 	return bv__group_get(fd, "cgroup.procs", text, sizeof(text)) != 0;
 }
 
+/* Whether the rule holds for it that only empty groups hand controllers on; the root is exempt. */
+static bool is_bound(int fd)
+{
+	return has_members(fd) && faccessat(fd, "cgroup.type", F_OK, 0) == 0;
+}
+
 /* Whether whoever runs this may make groups in it, and move itself about there. */
 static bool may_use(int fd)
 {
@@ -242,8 +260,7 @@ static void move_members(int group_fd, int place_fd)
 
 	if (mkdirat(place_fd, CALLERS_NAME, 0755) != 0 && errno != EEXIST)
 		return;
-	callers = openat(place_fd, CALLERS_NAME,
-			 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	callers = openat(place_fd, CALLERS_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* They may fork while they are moved; whoever may not be moved stays, and then nothing is enabled. */
 	for (int round = 0; callers >= 0 && round < MOVE_ROUNDS && has_members(group_fd); round++) {
 		char text[TEXT_MAX], *save = NULL;
@@ -267,20 +284,22 @@ static bool settle(const char *path, bool move, struct bv_cgroup_place *ret)
 	int group = open_dir(path), place = -1;
 	bool made = false;
 
-	if (group < 0 ||
-	    (size_t)snprintf(ret->path, sizeof(ret->path), "%s/" PLACE_NAME, path) >=
-		    sizeof(ret->path))
+	if (group < 0 || (size_t)snprintf(ret->path, sizeof(ret->path), "%s/" PLACE_NAME, path) >=
+				 sizeof(ret->path))
 		goto out;
 	if (mkdirat(group, PLACE_NAME, 0755) != 0 && errno != EEXIST)
 		goto out;
 	place = openat(group, PLACE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (place < 0 || !belongs_to_us(place) || !may_use(place))
 		goto out;
-	if (enable(group) != read_controllers(group, "cgroup.controllers") && move &&
-	    read_controllers(group, "cgroup.controllers") != 0) {
+	if (move && is_bound(group) &&
+	    read_controllers(group, "cgroup.controllers") !=
+		    read_controllers(group, "cgroup.subtree_control"))
 		move_members(group, place);
+	/* With members of its own some controllers could be enabled all the same, and would make its
+	 * children groups of threads, which take no process. */
+	if (!is_bound(group))
 		(void)enable(group);
-	}
 	ret->enabled = enable(place);
 	made = true;
 out:
@@ -315,10 +334,13 @@ static bool is_ready(int fd)
 	       (read_controllers(fd, "cgroup.subtree_control") == has || !has_members(fd));
 }
 
-/* What systemd marks with Delegate=yes: trusted.delegate since 236, for everyone to read user.delegate. */
+/*
+ * What systemd marks with Delegate=yes: trusted.delegate since 236, for everyone to read user.delegate.
+ * A user's own manager sets neither (252), so it is asked, and the answer is kept there as ours.
+ */
 static bool is_delegated(const char *path)
 {
-	static const char *const names[] = {"trusted.delegate", "user.delegate"};
+	static const char *const names[] = {"trusted.delegate", "user.delegate", OWN_MARK};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char value[8] = "";
@@ -326,7 +348,17 @@ static bool is_delegated(const char *path)
 		if (getxattr(path, names[i], value, sizeof(value) - 1) == 1 && value[0] == '1')
 			return true;
 	}
-	return false;
+	if (geteuid() == 0 || strstr(path, "/user@") == NULL ||
+	    !bv__systemd_delegates(strrchr(path, '/') + 1))
+		return false;
+	/* Not kept, it is asked again. */
+	(void)setxattr(path, OWN_MARK, "1", 1, 0);
+	return true;
+}
+
+static bool is_unit(const char *path)
+{
+	return ends_in(path, ".slice") || ends_in(path, ".scope") || ends_in(path, ".service");
 }
 
 /*
@@ -335,17 +367,10 @@ static bool is_delegated(const char *path)
  */
 static bool is_free(const char *path)
 {
-	static const char *const kinds[] = {".slice", ".scope", ".service"};
-	const char *name = strrchr(path, '/') + 1;
-	const size_t length = strlen(name);
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const size_t kind = strlen(kinds[i]);
-
-		if (length > kind && strcmp(name + length - kind, kinds[i]) == 0)
-			return is_delegated(path) && strncmp(name, "user@", 5) != 0;
-	}
-	return true;
+	if (!is_unit(path))
+		return true;
+	return !ends_in(path, ".slice") && strncmp(strrchr(path, '/') + 1, "user@", 5) != 0 &&
+	       is_delegated(path);
 }
 
 /* What can be done with the group at `path`. */
@@ -381,7 +406,7 @@ static void find_for_user(const struct hierarchy *hierarchy, struct bv_cgroup_pl
 		if (found.free && nearest[0] == '\0')
 			memcpy(nearest, path, sizeof(nearest));
 		/* Above it is somebody else's, even where it is the same user's. */
-		if (is_delegated(path))
+		if (found.free && is_unit(path))
 			break;
 	} while (go_up(path, hierarchy->point));
 	/* Its own group, emptied into a child; else any that can at least be killed and counted. */
@@ -437,5 +462,6 @@ void bv__cgroup_find(struct bv_cgroup_place *ret_place)
 	else if (hierarchy.own[0] != '\0')
 		find_for_user(&hierarchy, ret_place);
 	else
-		ret_place->why_not = "this process is in no control group that can be seen from here";
+		ret_place->why_not =
+			"this process is in no control group that can be seen from here";
 }

@@ -15,6 +15,7 @@ enum {
 	/* The launcher decodes the plan within four times this, and copies every text once more. */
 	VECTOR_BYTES_MAX = 1 << 20,
 	UMASK_INHERITED = 01000,
+	NPROC_SLACK = 16,
 };
 
 static const struct bv_env_entry_list *find_environment(const struct bv_boundary_plan *plan)
@@ -224,7 +225,9 @@ static enum bv_code lower_limits(struct bv_lowering_state *state)
 		const uint64_t own = layers->namespaces ? 1 : 0;
 		uint64_t limit = budgets->process_count.effective_limit;
 
-		if (!bv_add(limit, own, &limit))
+		if (!bv_add(limit, own, &limit) ||
+		    /* Only a second lock where the group holds them: its refusals are counted. */
+		    (layers->group_pids && !bv_add(limit, NPROC_SLACK, &limit)))
 			limit = RLIM_INFINITY;
 		put_limit(list, RLIMIT_NPROC, limit, limit);
 	}

@@ -154,7 +154,7 @@ static void report_exit(struct reporting *reporting)
 	/* A SIGKILL of ours, or one of its own in the same moment: the limit had passed either way. */
 	if (WTERMSIG(status) == SIGKILL && run->exit.killed && run->wall_fired)
 		body->outcome = BV_OUTCOME_TIMEOUT;
-	else if (WTERMSIG(status) == SIGKILL && run->exit.killed)
+	else if (WTERMSIG(status) == SIGKILL && (run->exit.killed || run->counters.oom_kills > 0))
 		body->outcome = BV_OUTCOME_KILLED;
 	else if (WTERMSIG(status) == SIGSYS)
 		body->outcome = BV_OUTCOME_DENIED;

@@ -174,8 +174,8 @@ static bool all_are(struct bv_str ids, uint32_t wanted)
 static void attest_privileges(struct attest *attest)
 {
 	static const char *const names[] = {
-		"NoNewPrivs", "CapInh", "CapPrm", "CapEff",  "CapAmb",         "CapBnd",
-		"Uid",        "Gid",    "Groups", "Seccomp", "Seccomp_filters"};
+		"NoNewPrivs", "CapInh", "CapPrm", "CapEff",  "CapAmb",          "CapBnd",
+		"Uid",        "Gid",    "Groups", "Seccomp", "Seccomp_filters", "Threads"};
 	const struct bv_launch_work *work = &attest->lowered->body.work;
 	struct bv_attestation *attestation = begin(attest, "privileges");
 	const struct bv_str status = read_proc(attest->arena, attest->dir, "status");
@@ -197,6 +197,9 @@ static void attest_privileges(struct attest *attest)
 		if (!all_zero(bv__status_field(status, names[i])))
 			broken(attest, attestation, "capabilities are left");
 	}
+	/* Whatever it may spawn later, it starts alone. */
+	if (!bv_str_is(bv__status_field(status, "Threads"), "1"))
+		broken(attest, attestation, "it has more than one thread");
 	/* 2 is a filter.  How many lie upon each other depends on who runs us. */
 	if (!bv_str_is(bv__status_field(status, "Seccomp"), "2"))
 		broken(attest, attestation, "there is no system call filter");
@@ -214,6 +217,41 @@ static void attest_privileges(struct attest *attest)
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */
+
+bool bv__only_loopback(struct bv_str devices)
+{
+	size_t at = 0, count = 0;
+
+	while (at < devices.len) {
+		const char *line = devices.data + at;
+		const char *end = memchr(line, '\n', devices.len - at);
+		const size_t len = end != NULL ? (size_t)(end - line) : devices.len - at;
+		const char *colon = memchr(line, ':', len);
+
+		at += len + 1;
+		if (colon == NULL)
+			continue; /* the two lines of the heading */
+		while (*line == ' ')
+			line++;
+		if (colon - line != 2 || memcmp(line, "lo", 2) != 0)
+			return false;
+		count++;
+	}
+	return count <= 1;
+}
+
+/* A network namespace without a way out has the loopback device at the most. */
+static void attest_devices(struct attest *attest, struct bv_attestation *attestation)
+{
+	const struct bv_str devices = read_proc(attest->arena, attest->dir, "net/dev");
+
+	if (devices.data == NULL)
+		broken(attest, attestation, "its network devices cannot be read");
+	else if (!bv__only_loopback(devices))
+		broken(attest, attestation, "it has a network device");
+	else
+		add(attestation, "net_devices", BV_STR("none but lo"));
+}
 
 static void attest_namespaces(struct attest *attest)
 {
@@ -241,6 +279,8 @@ static void attest_namespaces(struct attest *attest)
 		if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev)
 			broken(attest, attestation, "it shares a namespace with the host");
 	}
+	if (work->namespaces.network)
+		attest_devices(attest, attestation);
 }
 
 /* ---- the private root ------------------------------------------------------------------------ */

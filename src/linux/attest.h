@@ -30,6 +30,9 @@ struct bv_str bv__status_field(struct bv_str status, const char *name);
 const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 			     const struct bv_launch_root *root, size_t *ret_count);
 
+/* Whether a text of /proc/<pid>/net/dev has no device but the loopback. */
+bool bv__only_loopback(struct bv_str devices);
+
 /* Whether the "0::" line of a cgroup text ends in the leaf's name, which is random. */
 bool bv__is_member(struct bv_str cgroup, const char *leaf_path);
 

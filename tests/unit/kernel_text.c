@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* cgroup.c - what is read of control groups and of where they are. */
+/* kernel_text.c - what is read out of texts of the kernel: control groups, mounts, devices. */
 #include <stdio.h>
 
 #include "linux/attest.h"
@@ -86,6 +86,20 @@ TEST(a_member_is_known_by_the_name_of_the_leaf)
 	EXPECT(!bv__is_member(BV_STR("0::/bvisor/run-0123/below\n"), leaf));
 	EXPECT(!bv__is_member(BV_STR("7:pids:/bvisor/run-0123\n0::/\n"), leaf));
 	EXPECT(!bv__is_member(BV_STR(""), leaf));
+}
+
+TEST(any_device_but_the_loopback_is_one_too_many)
+{
+#define HEADING                                                                                    \
+	"Inter-|   Receive                 |  Transmit\n"                                          \
+	" face |bytes    packets errs drop|bytes    packets\n"
+
+	EXPECT(bv__only_loopback(BV_STR(HEADING)));
+	EXPECT(bv__only_loopback(BV_STR(HEADING "    lo:       0       0    0    0        0\n")));
+	EXPECT(!bv__only_loopback(BV_STR(HEADING "    lo:  0  0\n  eth0: 12 1\n")));
+	EXPECT(!bv__only_loopback(BV_STR(HEADING "  eth0: 12 1\n")));
+	EXPECT(!bv__only_loopback(BV_STR(HEADING "   lo0: 12 1\n")));
+	EXPECT(!bv__only_loopback(BV_STR(HEADING "    lo: 1\n    lo: 1\n")));
 }
 
 TEST(controllers_are_named_in_one_order)

@@ -25,7 +25,7 @@ pid_t group_fork(uint64_t flags, int group_fd, int *ret_pidfd)
 	if (bv__group_put(group_fd, "cgroup.procs", number) != 0) {
 		const int saved = errno;
 
-		(void)bv_sys_pidfd_send_signal(*ret_pidfd, 9);
+		(void)bv_sys_kill_child(pid, *ret_pidfd);
 		(void)bv_sys_wait4(pid, NULL, __WALL, NULL);
 		close(*ret_pidfd);
 		errno = saved;

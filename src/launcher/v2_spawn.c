@@ -92,7 +92,7 @@ int launch_make_idmap(const struct bv_launch_namespaces *namespaces)
 	}
 	saved = errno;
 	/* It is reaped with everything else, or by whoever outlives us. */
-	(void)bv_sys_pidfd_send_signal(pidfd, SIGKILL);
+	(void)bv_sys_kill_child(pid, pidfd);
 	close(pidfd);
 	errno = saved;
 	return fd;

@@ -40,7 +40,7 @@ void launch_kill(struct launch *launch)
 	/* What is to be killed may keep every processor busy, and the host waits a second; root's alone may. */
 	if (setpriority(PRIO_PROCESS, 0, -20) != 0)
 		errno = 0;
-	(void)bv_sys_pidfd_send_signal(launch->first_pidfd, SIGKILL);
+	(void)bv_sys_kill_child(launch->first_pid, launch->first_pidfd);
 	/* PID 1's death is everyone's; in a group that is so without one. */
 	if (launch->group_fd >= 0)
 		(void)bv__group_kill(launch->group_fd);

@@ -78,7 +78,7 @@ bool bv__systemd_delegates(const char *unit)
 			close(answer[1]);
 			answer[1] = -1;
 			yes = says_yes(answer[0]);
-			(void)bv_sys_pidfd_send_signal(pidfd, SIGKILL);
+			(void)bv_sys_kill_child(pid, pidfd);
 			(void)bv_sys_wait4(pid, NULL, __WALL, NULL);
 			close(pidfd);
 		}

@@ -317,7 +317,7 @@ static void on_deadlines(struct bv_backend_run *run)
 		run->kill_deadline = 0;
 		/* Its death is the death of the tree: everything in it is told to die with its parent. */
 		if (run->launcher_pidfd >= 0)
-			(void)bv_sys_pidfd_send_signal(run->launcher_pidfd, SIGKILL);
+			(void)bv_sys_kill_child(run->launcher_pid, run->launcher_pidfd);
 		if (run->group.fd >= 0)
 			(void)bv__cgroup_kill(run->group.fd);
 	}
@@ -542,7 +542,7 @@ static void end_launcher(struct bv_backend_run *run)
 	if (run->control_fd >= 0)
 		close_control(run);
 	if (!ended_within(run->launcher_pidfd, 1000))
-		(void)bv_sys_pidfd_send_signal(run->launcher_pidfd, SIGKILL);
+		(void)bv_sys_kill_child(run->launcher_pid, run->launcher_pidfd);
 	(void)bv_sys_wait4(run->launcher_pid, &run->launcher_status, __WALL, NULL);
 	close(run->launcher_pidfd);
 	run->launcher_pidfd = -1;

@@ -156,6 +156,13 @@ int bv_sys_pidfd_send_signal(int pidfd, int signal_number)
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0);
 }
 
+int bv_sys_kill_child(pid_t pid, int pidfd)
+{
+	if (bv_sys_pidfd_send_signal(pidfd, SIGKILL) == 0 || errno == ESRCH)
+		return 0;
+	return kill(pid, SIGKILL);
+}
+
 int bv_sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	return (int)syscall(SYS_execveat, fd, path, argv, envp, flags);

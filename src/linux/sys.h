@@ -74,6 +74,8 @@ pid_t bv_sys_spawn_beside(uint64_t flags, int (*entry)(void *argument), void *ar
 
 int bv_sys_pidfd_open(pid_t pid);                           /* Linux 5.3 */
 int bv_sys_pidfd_send_signal(int pidfd, int signal_number); /* Linux 5.1 */
+/* SIGKILL to a child that was not reaped yet: by descriptor, by its number where that is refused. */
+int bv_sys_kill_child(pid_t pid, int pidfd);
 int bv_sys_execveat(int fd, const char *path, char *const argv[], char *const envp[],
 		    int flags);                             /* 3.19 */
 int bv_sys_kcmp_file(pid_t a, pid_t b, int fd_a, int fd_b); /* Linux 3.5 */

@@ -59,9 +59,10 @@ format: setup-all ## lay the code out
 format-check: setup-all
 	@tools/format --check
 
-bench: setup-all all ## launch cost against bare spawn and others; cost of a call
+bench: setup-all all ## cost of a launch, of a call, of a running program
 	@bench/run $(BUILD)
 	@bench/calls $(BUILD)
+	@bench/steady $(BUILD)
 
 fuzz: setup-all ## each decoder, FUZZ_SECONDS long
 	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)

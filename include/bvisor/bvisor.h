@@ -144,6 +144,12 @@ enum bv_syscalls {
 BV_API enum bv_code bv_spec_syscalls(struct bv_spec *spec, enum bv_syscalls syscalls,
 				     struct bv_error *err);
 
+/*
+ * When elapsed or processor time is up, and on bv_run_stop: SIGTERM to the main process first, and
+ * the kill so much later.  0, and without this: killed at once.  An hour at most.
+ */
+BV_API enum bv_code bv_spec_grace(struct bv_spec *spec, uint64_t micros, struct bv_error *err);
+
 /* The program's path as given, made absolute; NULL while there is none. */
 BV_API const char *bv_spec_program_path(const struct bv_spec *spec);
 
@@ -264,6 +270,12 @@ BV_API enum bv_code bv_run_signal(struct bv_run *run, int signal_number, struct 
 /* Kills the whole tree.  The run still has to be stepped to its end and finished. */
 BV_API enum bv_code bv_run_kill(struct bv_run *run, struct bv_error *err);
 
+/*
+ * As bv_run_kill, but with the grace of bv_spec_grace: the main process gets SIGTERM and the tree is
+ * killed when the grace is over.  A second call changes nothing; bv_run_kill still kills at once.
+ */
+BV_API enum bv_code bv_run_stop(struct bv_run *run, struct bv_error *err);
+
 /* Seals the report of an ended run.  BV_E_STATE before. */
 BV_API enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report,
 				  struct bv_error *err);
@@ -284,6 +296,9 @@ BV_API const char *bv_report_outcome(const struct bv_report *report);
 
 /* The end in one sentence for people: "exited with code 3", "stopped at the wall limit of 10 s". */
 BV_API const char *bv_report_summary(const struct bv_report *report);
+
+/* The limit that ended it, as "wall" or "memory"; NULL when none did. */
+BV_API const char *bv_report_limit(const struct bv_report *report);
 
 enum bv_exit_kind { BV_EXITED_UNKNOWN, BV_EXITED_CODE, BV_EXITED_SIGNAL, BV_EXITED_NOT_STARTED };
 /* How the main process ended, and its code or signal number. */

@@ -40,6 +40,13 @@ const char *bv_report_summary(const struct bv_report *report)
 	return report->summary.data;
 }
 
+const char *bv_report_limit(const struct bv_report *report)
+{
+	return report->value.body.has_stopped_by
+		       ? bv__text_dimension((enum bv_dimension)report->value.body.stopped_by)
+		       : NULL;
+}
+
 enum bv_exit_kind bv_report_exit(const struct bv_report *report, int *ret_number)
 {
 	const struct bv_report_body *body = &report->value.body;

@@ -258,6 +258,14 @@ enum bv_code bv_run_kill(struct bv_run *run, struct bv_error *err)
 	return run->ended ? BV_OK : run->backend->kill(run->run, err);
 }
 
+enum bv_code bv_run_stop(struct bv_run *run, struct bv_error *err)
+{
+	if (run->ended)
+		return BV_OK;
+	return run->backend->stop ? run->backend->stop(run->run, err)
+				  : run->backend->kill(run->run, err);
+}
+
 /* ---- End ------------------------------------------------------------------------------------- */
 
 static enum bv_code seal(struct bv_arena *arena, void *context, struct bv_error *err)

@@ -654,6 +654,15 @@ enum bv_code bv_spec_require_enforced(struct bv_spec *spec, const char *kind_or_
 	return BV_OK;
 }
 
+enum bv_code bv_spec_grace(struct bv_spec *spec, uint64_t micros, struct bv_error *err)
+{
+	if (!spec)
+		return refuse_null(err, "spec");
+	execution(spec)->has_grace_micros = micros != 0;
+	execution(spec)->grace_micros = micros;
+	return BV_OK;
+}
+
 enum bv_code bv_spec_without(struct bv_spec *spec, const char *layer, struct bv_error *err)
 {
 	static const struct {

@@ -113,6 +113,8 @@ static void inert_profile(void *self, const struct bv_profile_snapshot *snapshot
 		obstacle = "it cannot keep a path out of reach";
 	else if (execution != NULL && execution->has_syscalls)
 		obstacle = "it filters no system calls";
+	else if (execution != NULL && execution->has_grace_micros)
+		obstacle = "it kills at once, without a grace";
 	if (obstacle != NULL) {
 		ret_profile->reason[BV_KIND_LAUNCH] = obstacle;
 		return;

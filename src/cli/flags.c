@@ -269,6 +269,17 @@ static int take_budget(struct cli_request *request, const struct cli_flag *flag,
 	return told(flag, bv_spec_budget(request->spec, budgets[i].budget, limit, &error), &error);
 }
 
+static int take_grace(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t micros;
+	const char *wrong = cli_parse_duration(value, &micros);
+
+	if (wrong)
+		return refuse(flag, value, wrong);
+	return told(flag, bv_spec_grace(request->spec, micros, &error), &error);
+}
+
 static int take_limit(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	struct bv_error error = {0};
@@ -416,6 +427,9 @@ const struct cli_flag cli_flags[] = {
 	 " --disk --fsize --rlimit-fsize --quota ", NULL},
 	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget,
 	 " --bandwidth ", NULL},
+	{"--grace", "TIME", SPEC, budget,
+	 "when time is up, or you stop it: SIGTERM first, the kill so much later", take_grace,
+	 " --kill-after --grace-period --stop-timeout ", NULL},
 
 	{"--stdin", "FILE|none|-", CLI_RUN, streams,
 	 "what it reads; - relays yours even from a terminal", take_stdin, " --input ", NULL},

@@ -18,7 +18,7 @@ struct session {
 	struct cli_source source;
 	struct cli_sink sinks[2]; /* by enum bv_stream */
 	struct cli_output report;
-	unsigned int interrupts;
+	unsigned int interrupts, orders;
 	int fatal_signal; /* that ended us, and so the workload */
 	sigset_t unblocked;
 };
@@ -95,24 +95,35 @@ static void pause_with_workload(struct session *s)
 	(void)bv_run_signal(s->run, SIGCONT, NULL);
 }
 
+/*
+ * To whoever wants the program gone it gets its grace, if it has one; who insists has it killed.  An
+ * error here is told again by the next step.
+ */
+static void order(struct session *s, int number)
+{
+	s->fatal_signal = number;
+	if (s->orders++ == 0)
+		(void)bv_run_stop(s->run, NULL);
+	else
+		(void)bv_run_kill(s->run, NULL);
+}
+
 static void handle_signals(struct session *s)
 {
 	static const int interrupting[] = {SIGINT, SIGQUIT}, ending[] = {SIGTERM, SIGHUP};
 
 	for (size_t i = 0; i < 2; i++) {
 		while (take_signal(interrupting[i])) {
-			s->fatal_signal = interrupting[i];
 			/* Once is a request; twice is an order. */
-			if (s->interrupts++ == 0)
-				(void)bv_run_signal(s->run, interrupting[i], NULL);
-			else
-				(void)bv_run_kill(s->run, NULL);
+			if (s->interrupts++ > 0) {
+				order(s, interrupting[i]);
+				continue;
+			}
+			s->fatal_signal = interrupting[i];
+			(void)bv_run_signal(s->run, interrupting[i], NULL);
 		}
-		while (take_signal(ending[i])) {
-			s->fatal_signal = ending[i];
-			(void)bv_run_kill(s->run,
-					  NULL); /* an error here is told again by the next step */
-		}
+		while (take_signal(ending[i]))
+			order(s, ending[i]);
 	}
 	while (take_signal(SIGWINCH)) {
 		unsigned short rows = 0, columns = 0;
@@ -318,7 +329,12 @@ static int status_of(const struct session *s, const struct bv_report *report)
 		say_summary(s, report);
 		return CLI_EXIT_WALL_LIMIT;
 	}
-	/* A limit or the filter ended it: an exit status alone would look like its own doing. */
+	/* Whatever it exited with in its grace: nobody may take it for having finished. */
+	if (bv_report_limit(report)) {
+		say_summary(s, report);
+		return CLI_EXIT_SIGNAL + SIGKILL;
+	}
+	/* The filter ended it, or a caller: an exit status alone would look like its own doing. */
 	if (strcmp(outcome, "Denied") == 0 || (strcmp(outcome, "Killed") == 0 && !s->fatal_signal))
 		say_summary(s, report);
 	switch (bv_report_exit(report, &number)) {

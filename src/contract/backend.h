@@ -111,6 +111,8 @@ struct bv_backend {
 	/* Bytes kept of a stream; borrowed until free_run. */
 	const void *(*output)(struct bv_backend_run *run, int stream, size_t *ret_size_bytes);
 	void (*free_run)(struct bv_backend_run *run);
+	/* As kill, but with the grace of the plan.  NULL: kill. */
+	enum bv_code (*stop)(struct bv_backend_run *run, struct bv_error *err);
 };
 
 #endif

@@ -278,6 +278,18 @@ static enum bv_code gate_streams(struct bv__gate *gate, struct bv_execution_opti
 	return BV_OK;
 }
 
+static enum bv_code gate_grace(struct bv__gate *gate, struct bv_execution_options *execution)
+{
+	const uint64_t most = 3600 * UINT64_C(1000000);
+
+	execution->has_grace_micros = execution->has_grace_micros && execution->grace_micros != 0;
+	if (execution->has_grace_micros && execution->grace_micros > most)
+		return bv__refuse(gate, (&(struct bv_path){&top, "grace_micros", 0}),
+				  "raise the limit instead",
+				  "a grace of more than an hour is none");
+	return BV_OK;
+}
+
 static bool says_something(const struct bv_execution_options *execution)
 {
 	for (size_t i = 0; i < bv_execution_options_type.row_count; i++)
@@ -303,6 +315,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 		code = gate_deny(gate, execution);
 	if (code == BV_OK)
 		code = gate_minimums(gate, execution);
+	if (code == BV_OK)
+		code = gate_grace(gate, execution);
 	if (code != BV_OK)
 		return code;
 

@@ -84,6 +84,8 @@ struct child_plan {
 	struct sock_fprog filter;
 	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_ */
 
+	bool segments; /* the launcher has to see System V shared memory */
+
 	const char *exe_path;
 	int exe_fd; /* -1: by path */
 	uint64_t exe_device, exe_inode;
@@ -95,7 +97,7 @@ struct child_plan {
 
 enum boundary_message_type {
 	BOUNDARY_FAULT = 1, /* a step of init or of the workload before exec failed */
-	BOUNDARY_WORKLOAD,  /* carries the workload's pidfd */
+	BOUNDARY_WORKLOAD, /* carries the workload's pidfd, and what of enum boundary_view there is */
 	BOUNDARY_LISTENER,  /* carries the filter's notification descriptor */
 	BOUNDARY_INSTALLED, /* every layer is in place; waits for a release */
 	BOUNDARY_MAIN_EXIT, /* the workload's main process ended */
@@ -120,6 +122,13 @@ struct boundary_message {
 
 enum { EXEC_ABOUT = 'A' };
 
+/* Descriptors of a message, in order. */
+enum { BOUNDARY_FDS_MAX = 4 };
+
+/* What PID 1 lets the launcher see of the inside: its /proc, the filesystem of its root, and the table
+ * of System V segments, which shows those of whoever opened it. */
+enum boundary_view { VIEW_PROC, VIEW_ROOT, VIEW_SEGMENTS, VIEW_COUNT };
+
 /* ---- child zone (child*.c, init.c): nothing allocates, nothing returns to the launcher -------- */
 
 _Noreturn void child_workload(const struct child_plan *plan);
@@ -130,6 +139,8 @@ _Noreturn void child_fail(const struct child_plan *plan, enum bv_step step, uint
 
 /* Sends one message, with a descriptor when fd >= 0.  0, or -1 with errno. */
 int child_send(const struct child_plan *plan, const struct boundary_message *message, int fd);
+int child_send_all(const struct child_plan *plan, const struct boundary_message *message,
+		   const int *fds, size_t fd_count);
 
 /* What this process's reaped children used, all descendants they reaped included. */
 void child_usage(struct boundary_usage *ret_usage);
@@ -137,8 +148,8 @@ void child_usage(struct boundary_usage *ret_usage);
 /* Waits for the launcher's next release; -1 when the launcher is gone. */
 int child_await_release(const struct child_plan *plan);
 
-/* Builds the private root and enters it. */
-void child_build_root(const struct child_plan *plan);
+/* Builds the private root and enters it.  Leaves open what the launcher is to see; -1 where there is none. */
+void child_build_root(const struct child_plan *plan, int ret_view[VIEW_COUNT]);
 
 /* Opens `mount` in this mount namespace, checks that it is what the host saw, and clones its tree. */
 int child_open_tree(const struct child_mount *mount, int idmap_fd);

@@ -28,25 +28,31 @@ enum {
 	PR_CAP_AMBIENT_CLEAR = 4,
 };
 
-int child_send(const struct child_plan *plan, const struct boundary_message *message, int fd)
+int child_send_all(const struct child_plan *plan, const struct boundary_message *message,
+		   const int *fds, size_t fd_count)
 {
 	struct iovec part = {(void *)(uintptr_t)message, sizeof(*message)};
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(BOUNDARY_FDS_MAX * sizeof(int))];
 	} control;
 	struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
 
-	if (fd >= 0) {
+	if (fd_count > 0) {
 		memset(&control, 0, sizeof(control));
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		control.header.cmsg_len = (socklen_t)CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
 		packet.msg_control = &control;
-		packet.msg_controllen = sizeof(control.space);
+		packet.msg_controllen = (socklen_t)CMSG_SPACE(fd_count * sizeof(int));
 	}
 	return sendmsg(plan->channel_fd, &packet, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+int child_send(const struct child_plan *plan, const struct boundary_message *message, int fd)
+{
+	return child_send_all(plan, message, &fd, fd >= 0 ? 1 : 0);
 }
 
 _Noreturn void child_fail(const struct child_plan *plan, enum bv_step step, uint32_t index)

@@ -83,9 +83,22 @@ static _Noreturn void child_reap(const struct child_plan *plan, pid_t workload)
 	}
 }
 
+/* The view as far as there is one: what is missing is missing at the end. */
+static int child_name(const struct child_plan *plan, const struct boundary_message *born, int pidfd,
+		      const int view[VIEW_COUNT])
+{
+	int fds[BOUNDARY_FDS_MAX] = {pidfd};
+	size_t count = 1;
+
+	for (size_t i = 0; i < VIEW_COUNT && view[i] >= 0; i++)
+		fds[count++] = view[i];
+	return child_send_all(plan, born, fds, count);
+}
+
 _Noreturn void child_init(const struct child_plan *plan)
 {
 	const struct boundary_message born = {.type = BOUNDARY_WORKLOAD};
+	int view[VIEW_COUNT] = {-1, -1, -1};
 	pid_t workload;
 	int pidfd = -1;
 
@@ -102,7 +115,7 @@ _Noreturn void child_init(const struct child_plan *plan)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0)
 		child_fail(plan, BV_STEP_SESSION, 1);
 	if (plan->root)
-		child_build_root(plan);
+		child_build_root(plan, view);
 	if (plan->hostname[0] != '\0' &&
 	    sethostname(plan->hostname, __builtin_strlen(plan->hostname)) != 0)
 		child_fail(plan, BV_STEP_HOSTNAME, 0);
@@ -112,7 +125,7 @@ _Noreturn void child_init(const struct child_plan *plan)
 		child_fail(plan, BV_STEP_FORK, 0);
 	if (workload == 0)
 		child_workload(plan);
-	if (child_send(plan, &born, pidfd) != 0)
+	if (child_name(plan, &born, pidfd, view) != 0)
 		child_fail(plan, BV_STEP_FORK, 1);
 	child_close_for_init(plan);
 	child_reap(plan, workload);

@@ -205,7 +205,7 @@ static void child_set_switch(int proc, const char *path, const char *value)
 	close(fd);
 }
 
-static void child_make_proc(const struct child_plan *plan, int root)
+static void child_make_proc(const struct child_plan *plan, int root, int view[VIEW_COUNT])
 {
 	int proc = child_new_fs("proc", NULL, NULL, NULL,
 				BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV | BV_MOUNT_ATTR_NOEXEC);
@@ -214,7 +214,10 @@ static void child_make_proc(const struct child_plan *plan, int root)
 		child_fail(plan, BV_STEP_MOUNT_PROC, 0);
 	child_set_switch(proc, "sys/user/max_user_namespaces", "0");
 	child_add_rule(plan, proc, plan->proc_access, 0);
-	close(proc);
+	/* A kernel without System V IPC has no such file, and nothing to see either. */
+	if (plan->segments)
+		view[VIEW_SEGMENTS] = openat(proc, "sysvipc/shm", O_RDONLY | O_CLOEXEC);
+	view[VIEW_PROC] = proc;
 }
 
 static void child_make_links(const struct child_plan *plan, int root)
@@ -329,7 +332,7 @@ static void child_enter(const struct child_plan *plan, int root)
 		child_fail(plan, BV_STEP_PIVOT, 1);
 }
 
-void child_build_root(const struct child_plan *plan)
+void child_build_root(const struct child_plan *plan, int ret_view[VIEW_COUNT])
 {
 	int root;
 
@@ -341,10 +344,10 @@ void child_build_root(const struct child_plan *plan)
 		child_fail(plan, BV_STEP_MOUNT_ROOT, 0);
 	child_make_tmp(plan, root);
 	child_bind_all(plan, root);
-	child_make_proc(plan, root);
+	child_make_proc(plan, root, ret_view);
 	child_make_links(plan, root);
 	child_mask(plan, root);
 	child_add_rule(plan, root, plan->root_access, 0);
 	child_enter(plan, root);
-	close(root);
+	ret_view[VIEW_ROOT] = root;
 }

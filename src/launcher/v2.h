@@ -38,6 +38,8 @@ struct launch {
 	struct boundary_usage usage;
 	int main_status;
 	uint64_t exec_ns, end_ns;
+
+	struct limits *limits; /* limits.h */
 };
 
 /* ---- v2.c: talking to the host.  A host that is gone makes these do nothing; the watch sees it. -- */

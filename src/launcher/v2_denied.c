@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * v2_denied.c - answers the calls the filter hands over, always with a refusal, and counts them.
+ * v2_denied.c - answers the calls the filter hands over, nearly always with a refusal, and counts them.
  *
- * The answer never lets a call continue: what the arguments point at may change under our eyes.
+ * The answer lets no call continue whose arguments point at anything: it may change under our eyes.
  * One kind of call is served instead, by its flags alone: a memory file that cannot be executed.
+ * Another is a question, and goes on once it is counted: a new task (v2_tasks.c).
  */
-#include "v2.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,7 +92,7 @@ void launch_answer_denied(struct launch *launch)
 	/* ENOENT: the caller died in between. */
 	if (bv_sys_ioctl(launch->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0)
 		return;
-	if (give_memory_file(launch, &call))
+	if (launch_answer_task(launch, &call) || give_memory_file(launch, &call))
 		return;
 	memset(&answer, 0, sizeof(answer));
 	answer.id = call.id;

@@ -5,7 +5,7 @@
  * Everything that allocates, resolves or compiles happens here, before the boundary's first process
  * exists; init and child then only walk finished memory.
  */
-#include "v2.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +112,10 @@ const char *launch_check(const struct bv_launch_work *work)
 		wrong = "the workload would stay user 0 of the host";
 	if (wrong == NULL && work->has_namespaces && work->namespaces.idmap && geteuid() != 0)
 		wrong = "only root can map file owners";
+	if (wrong == NULL && work->has_limits && work->limits.interval_micros == 0 &&
+	    (work->limits.has_resident_bytes || work->limits.has_process_count ||
+	     (work->limits.has_cpu_micros && !work->has_group)))
+		wrong = "a limit to be held by looking, and no time to look";
 	return wrong;
 }
 
@@ -298,6 +302,12 @@ static int prepare_filter(struct launch *launch)
 		errno = EINVAL;
 		return -1;
 	}
+	if (launch_counts_tasks(launch) &&
+	    bv_seccomp_ask_for_tasks(&launch->work->seccomp, instructions, BV_LAUNCH_FILTER_MAX,
+				     &count, NULL) != BV_OK) {
+		errno = EINVAL;
+		return -1;
+	}
 	launch->plan.filter = (struct sock_fprog){(unsigned short)count, instructions};
 	launch->plan.filter_flags = launch->work->seccomp.notify ? BV_SECCOMP_FLAG_NEW_LISTENER : 0;
 	return 0;
@@ -435,7 +445,7 @@ int launch_prepare(struct launch *launch, enum bv_step *ret_step, uint32_t *ret_
 	if (prepare_filter(launch) != 0)
 		return -1;
 	*ret_step = BV_STEP_LIMITS;
-	if (prepare_limits(launch) != 0)
+	if (prepare_limits(launch) != 0 || launch_limits_prepare(launch) != 0)
 		return -1;
 	*ret_step = BV_STEP_MOUNT_BIND;
 	if (launch->work->has_root && prepare_root(launch, ret_index) != 0)

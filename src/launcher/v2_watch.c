@@ -5,7 +5,7 @@
  * It ends when the first process is gone and nothing of the tree is left; whatever kills the host
  * reaches us as the end of the control channel and kills the tree.
  */
-#include "v2.h"
+#include "limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,13 +46,13 @@ void launch_kill(struct launch *launch)
 		(void)bv__group_kill(launch->group_fd);
 }
 
-/* Receives one message and the descriptor it may carry.  The size, 0 at the end, -1 with errno. */
-static ssize_t receive(int fd, void *data, size_t size_bytes, int *ret_fd)
+/* Receives one message and the descriptors it may carry.  The size, 0 at the end, -1 with errno. */
+static ssize_t receive(int fd, void *data, size_t size_bytes, int ret_fds[BOUNDARY_FDS_MAX])
 {
 	struct iovec part = {data, size_bytes};
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(BOUNDARY_FDS_MAX * sizeof(int))];
 	} control;
 	struct msghdr packet = {.msg_iov = &part,
 				.msg_iovlen = 1,
@@ -61,10 +61,19 @@ static ssize_t receive(int fd, void *data, size_t size_bytes, int *ret_fd)
 	ssize_t got = recvmsg(fd, &packet, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&packet) : NULL;
 
-	*ret_fd = -1;
+	for (int i = 0; i < BOUNDARY_FDS_MAX; i++)
+		ret_fds[i] = -1;
 	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+		memcpy(ret_fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	return got;
+}
+
+static void close_all(const int fds[BOUNDARY_FDS_MAX])
+{
+	for (int i = 0; i < BOUNDARY_FDS_MAX; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
 }
 
 /* The PID a pidfd stands for, in our PID namespace, which is the host's; 0 when it is gone. */
@@ -104,12 +113,11 @@ static void tell_installed(struct launch *launch)
 static void on_channel(struct launch *launch)
 {
 	struct boundary_message message;
-	int fd;
+	int fds[BOUNDARY_FDS_MAX];
 
-	if (receive(launch->channel_fd, &message, sizeof(message), &fd) !=
+	if (receive(launch->channel_fd, &message, sizeof(message), fds) !=
 	    (ssize_t)sizeof(message)) {
-		if (fd >= 0)
-			close(fd);
+		close_all(fds);
 		close(launch->channel_fd);
 		launch->channel_fd = -1;
 		return;
@@ -119,7 +127,9 @@ static void on_channel(struct launch *launch)
 		launch_fault(launch, (enum bv_step)message.step, message.sys_errno, message.index);
 		break;
 	case BOUNDARY_WORKLOAD:
-		launch->workload_pidfd = fd;
+		launch->workload_pidfd = fds[0];
+		launch_limits_take(launch, fds[1 + VIEW_PROC], fds[1 + VIEW_ROOT],
+				   fds[1 + VIEW_SEGMENTS]);
 		if (launch->installed)
 			tell_installed(launch);
 		return;
@@ -130,7 +140,7 @@ static void on_channel(struct launch *launch)
 			tell_installed(launch);
 		break;
 	case BOUNDARY_LISTENER:
-		launch->listener_fd = fd;
+		launch->listener_fd = fds[0];
 		return;
 	case BOUNDARY_MAIN_EXIT:
 		launch->end_ns = launch_now_ns();
@@ -142,12 +152,18 @@ static void on_channel(struct launch *launch)
 		launch->usage = message.usage;
 		break;
 	}
-	if (fd >= 0)
-		close(fd);
+	close_all(fds);
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+	return fd >= 0 && poll(&ready, 1, 0) > 0 && ready.revents != 0;
 }
 
 /* One byte, then end of file: the program runs.  A fault came over the channel before the end. */
-static void on_exec(struct launch *launch)
+static void read_exec(struct launch *launch)
 {
 	char byte;
 	ssize_t got = read(launch->exec_read_fd, &byte, 1);
@@ -175,18 +191,26 @@ static void on_exec(struct launch *launch)
 		launch->executed = true;
 		launch_state(launch, BV_STATE_EXEC_SUCCEEDED);
 		launch_send(launch, BV_RECORD_EXEC, NULL, 0);
+		launch_limits_start(launch);
 	}
+}
+
+static void on_exec(struct launch *launch)
+{
+	/* Both, if both are there: a command that came after them is about a program that runs. */
+	do {
+		read_exec(launch);
+	} while (is_readable(launch->exec_read_fd));
 }
 
 static void on_control(struct launch *launch)
 {
 	struct bv_command command;
 	const char go = 'g';
-	int fd;
-	ssize_t got = receive(launch->control_fd, &command, sizeof(command), &fd);
+	int fds[BOUNDARY_FDS_MAX];
+	ssize_t got = receive(launch->control_fd, &command, sizeof(command), fds);
 
-	if (fd >= 0)
-		close(fd);
+	close_all(fds);
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	/* The host is gone, or does not speak our language: either way nothing may go on. */
@@ -205,6 +229,9 @@ static void on_control(struct launch *launch)
 	case BV_COMMAND_SIGNAL:
 		if (launch->workload_pidfd >= 0 && launch->executed)
 			(void)bv_sys_pidfd_send_signal(launch->workload_pidfd, command.argument);
+		return;
+	case BV_COMMAND_STOP:
+		launch_stop(launch);
 		return;
 	}
 	launch_kill(launch);
@@ -305,6 +332,7 @@ static void conclude(struct launch *launch)
 		launch->end_ns = launch_now_ns();
 	record.wall_ns = launch->end_ns - launch->exec_ns;
 	launch_send_denied_totals(launch);
+	launch_send_usage(launch);
 	launch_send(launch, BV_RECORD_EXIT, &record, sizeof(record));
 }
 
@@ -333,6 +361,13 @@ static bool is_over(const struct launch *launch, bool first_gone)
 	return first_gone && (launch->channel_fd < 0 || !launch->plan.namespaces);
 }
 
+static int wait_for(struct pollfd set[WATCH_COUNT], int64_t idle_ns)
+{
+	const struct timespec idle = {idle_ns / 1000000000, idle_ns % 1000000000};
+
+	return ppoll(set, WATCH_COUNT, idle_ns < 0 ? NULL : &idle, NULL);
+}
+
 void launch_watch(struct launch *launch)
 {
 	launch->host_pidfd = bv_sys_pidfd_open(getppid());
@@ -342,11 +377,12 @@ void launch_watch(struct launch *launch)
 			[WATCH_HOST] = {.fd = launch->host_pidfd, .events = POLLIN},
 			[WATCH_CHANNEL] = {.fd = launch->channel_fd, .events = POLLIN},
 			[WATCH_EXEC] = {.fd = launch->exec_read_fd, .events = POLLIN},
-			[WATCH_LISTENER] = {.fd = launch->listener_fd, .events = POLLIN},
+			[WATCH_LISTENER] = {.fd = launch_tasks_at() ? -1 : launch->listener_fd,
+					    .events = POLLIN},
 			[WATCH_FIRST] = {.fd = launch->first_pidfd, .events = POLLIN},
 		};
 
-		if (poll(set, WATCH_COUNT, -1) < 0 && errno != EINTR)
+		if (wait_for(set, launch_limits_idle_ns(launch)) < 0 && errno != EINTR)
 			launch_kill(launch);
 		if (set[WATCH_LISTENER].revents & POLLIN)
 			launch_answer_denied(launch);
@@ -369,6 +405,8 @@ void launch_watch(struct launch *launch)
 		}
 		if (is_over(launch, set[WATCH_FIRST].revents != 0))
 			break;
+		/* After all that may have ended it; and whatever else is going on, in every round. */
+		launch_limits_step(launch);
 	}
 	if (launch->tree_gone) {
 		conclude(launch);

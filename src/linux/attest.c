@@ -524,10 +524,16 @@ static const char *limit_title(uint32_t resource)
 		uint32_t resource;
 		const char *title;
 	} titles[] = {
-		{RLIMIT_CORE, "Max core file size"},      {RLIMIT_MEMLOCK, "Max locked memory"},
-		{RLIMIT_MSGQUEUE, "Max msgqueue size"},   {RLIMIT_NICE, "Max nice priority"},
-		{RLIMIT_RTPRIO, "Max realtime priority"}, {RLIMIT_STACK, "Max stack size"},
-		{RLIMIT_NOFILE, "Max open files"},        {RLIMIT_NPROC, "Max processes"},
+		{RLIMIT_CORE, "Max core file size"},
+		{RLIMIT_MEMLOCK, "Max locked memory"},
+		{RLIMIT_MSGQUEUE, "Max msgqueue size"},
+		{RLIMIT_NICE, "Max nice priority"},
+		{RLIMIT_RTPRIO, "Max realtime priority"},
+		{RLIMIT_STACK, "Max stack size"},
+		{RLIMIT_NOFILE, "Max open files"},
+		{RLIMIT_NPROC, "Max processes"},
+		{RLIMIT_CPU, "Max cpu time"},
+		{RLIMIT_DATA, "Max data size"},
 	};
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

@@ -32,6 +32,7 @@ static const struct bv_backend linux_backend = {
 	.finish = bv__run_finish,
 	.output = bv__run_output,
 	.free_run = bv__run_free,
+	.stop = bv__run_stop,
 };
 
 const struct bv_backend *bv__backend_linux(void)

@@ -224,6 +224,8 @@ static void lower_watch(struct bv_lowering_state *state)
 
 	work->has_limits = true;
 	limits->interval_micros = BV_SAMPLE_INTERVAL_US;
+	if (state->execution->has_grace_micros)
+		limits->grace_micros = state->execution->grace_micros;
 	limits->has_wall_micros = budgets->has_wall_micros;
 	limits->wall_micros = budgets->wall_micros.effective_limit;
 	limits->has_cpu_micros = budgets->has_cpu_micros;

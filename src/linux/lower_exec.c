@@ -16,6 +16,8 @@ enum {
 	VECTOR_BYTES_MAX = 1 << 20,
 	UMASK_INHERITED = 01000,
 	NPROC_SLACK = 16,
+	SECOND_US = 1000000,
+	DATA_LEAST_BYTES = 1 << 30,
 };
 
 static const struct bv_env_entry_list *find_environment(const struct bv_boundary_plan *plan)
@@ -199,6 +201,30 @@ static void bounded_limit(struct bv_launch_rlimit_list *list, unsigned int resou
 		bounded_limit(list, resource, &caller_, soft, hard);                               \
 	} while (0)
 
+/*
+ * What the kernel holds of each process stands behind what the launcher holds of all: a launcher that
+ * comes late finds at most so much.  Far enough away never to be felt by a program within its limits.
+ */
+static void lower_backstops(const struct bv_lowering_state *state,
+			    struct bv_launch_rlimit_list *list)
+{
+	const struct bv_launch_limits *limits = &state->out->body.work.limits;
+	const uint64_t cpus = bv__fact_number(&state->plan->profile, BV_FACT_CPUS);
+	uint64_t most;
+
+	if (limits->has_cpu_micros && bv_mul(limits->grace_micros, cpus ? cpus : 1, &most) &&
+	    bv_add(limits->cpu_micros, most, &most)) {
+		most = most / SECOND_US + 2;
+		put_limit(list, RLIMIT_CPU, most, most);
+	}
+	/* Counts what may be written, touched or not, and so needs room. */
+	if (limits->has_resident_bytes && bv_mul(limits->resident_bytes, 4, &most)) {
+		if (most < DATA_LEAST_BYTES)
+			most = DATA_LEAST_BYTES;
+		put_limit(list, RLIMIT_DATA, most, most);
+	}
+}
+
 static enum bv_code lower_limits(struct bv_lowering_state *state)
 {
 	const struct bv_admitted_budgets *budgets = &state->plan->budgets;
@@ -220,6 +246,7 @@ static enum bv_code lower_limits(struct bv_lowering_state *state)
 			  budgets->handle_count.effective_limit);
 	else
 		put_limit(list, RLIMIT_NOFILE, 1024, 65536);
+	lower_backstops(state, list);
 	if (budgets->has_process_count && (layers->namespaces || layers->root)) {
 		/* The boundary's own PID 1 is the same user, and counts. */
 		const uint64_t own = layers->namespaces ? 1 : 0;

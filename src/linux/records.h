@@ -22,6 +22,8 @@ enum bv_record_type {
 	BV_RECORD_EXEC = 5,      /* no payload: the workload was executed */
 	BV_RECORD_DENIED = 6,    /* struct bv_record_denied: a kind of system call was denied, first time or total */
 	BV_RECORD_EXIT = 7,      /* struct bv_record_exit: the main process ended and nothing of the tree is left */
+	BV_RECORD_LIMIT = 8,     /* struct bv_record_limit: a limit was reached, and the end begins; once for each */
+	BV_RECORD_USAGE = 9,     /* struct bv_record_usage: just before EXIT */
 };
 /* clang-format on */
 
@@ -150,11 +152,31 @@ struct bv_record_exit {
 	uint64_t voluntary_switches, involuntary_switches;
 };
 
+struct bv_record_limit {
+	uint32_t dimension; /* enum bv_dimension; never one that the kernel holds */
+	uint32_t reserved;
+	uint64_t usage; /* when it was found reached, in the unit of the dimension */
+};
+
+/* What was used, as far as it was seen: see src/launcher/sampler.h. */
+struct bv_record_usage {
+	uint64_t cpu_us;        /* of the control group since exec, or as waited for and seen */
+	uint64_t memory_bytes;  /* peak; 0: never looked */
+	uint64_t tasks;         /* peak */
+	uint64_t handles;       /* peak of one process */
+	uint64_t looks;         /* at the tree */
+	uint64_t longest_us;    /* between two of them, or from exec to the first */
+	uint64_t tasks_refused; /* by the launcher, where it counts them */
+	uint32_t blind; /* 1 if what had to be watched could not be any more, and so was killed */
+	uint32_t reserved;
+};
+
 /* Host to launcher: one packet each. */
 enum bv_command_type {
 	BV_COMMAND_RELEASE = 1, /* the host has looked; go on */
 	BV_COMMAND_KILL = 2,    /* kill the whole tree */
 	BV_COMMAND_SIGNAL = 3,  /* argument: signal for the main process */
+	BV_COMMAND_STOP = 4,    /* SIGTERM for the main process, and after the grace as KILL */
 };
 
 struct bv_command {

@@ -19,7 +19,7 @@
 #include "run.h"
 #include "seccomp_filter.h"
 
-enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 16 };
+enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 16, SECCOMP_ROOM = BV_SECCOMP_PROGRAM_MAX + 16 };
 
 struct reporting {
 	const struct bv_backend_run *run;
@@ -134,6 +134,43 @@ static void report_fault(struct reporting *reporting)
 
 /* ---- how it ended ---------------------------------------------------------------------------- */
 
+static void set_stopped(struct reporting *reporting, enum bv_dimension dimension)
+{
+	reporting->body->outcome = dimension == BV_DIMENSION_WALL ? BV_OUTCOME_TIMEOUT
+								  : BV_OUTCOME_KILLED;
+	reporting->body->has_stopped_by = true;
+	reporting->body->stopped_by = (enum bv_limit)dimension;
+}
+
+/* Killed by the kernel at its own limit of each process, which stands behind the launcher's. */
+static bool is_out_of_cpu(const struct bv_backend_run *run)
+{
+	const struct bv_admitted_budgets *budgets = &run->plan->budgets;
+
+	return budgets->has_cpu_micros && run->usage.cpu_us >= budgets->cpu_micros.effective_limit;
+}
+
+/* Who ended it, where that was not the program itself. */
+static void report_end(struct reporting *reporting)
+{
+	const struct bv_backend_run *run = reporting->run;
+	const bool shot = WIFSIGNALED(run->exit.status) && WTERMSIG(run->exit.status) == SIGKILL;
+	/* A SIGKILL of ours, or one of its own in the same moment: the limit had passed either way.  With a
+	 * grace it was told to end, and how it did so is its own. */
+	const bool ended = (shot && run->exit.killed) || bv__run_grace_ns(run) > 0;
+
+	if (run->has_limit && ended)
+		set_stopped(reporting, (enum bv_dimension)run->limit.dimension);
+	else if (run->wall_fired && shot && run->exit.killed)
+		set_stopped(reporting, BV_DIMENSION_WALL);
+	else if ((shot && run->exit.killed) || run->stop_asked)
+		reporting->body->outcome = BV_OUTCOME_KILLED;
+	else if (shot && bv__run_out_of_memory(run))
+		set_stopped(reporting, BV_DIMENSION_RESIDENT);
+	else if (shot && is_out_of_cpu(run))
+		set_stopped(reporting, BV_DIMENSION_CPU);
+}
+
 static void report_exit(struct reporting *reporting)
 {
 	const struct bv_backend_run *run = reporting->run;
@@ -141,23 +178,21 @@ static void report_exit(struct reporting *reporting)
 	const int status = run->exit.status;
 
 	body->has_exit = true;
+	body->outcome = BV_OUTCOME_FAILED;
 	if (WIFEXITED(status)) {
 		body->exit = (struct bv_exit_status){.tag = BV_EXIT_CODE,
 						     .u.code = WEXITSTATUS(status)};
-		body->outcome = WEXITSTATUS(status) == 0 ? BV_OUTCOME_COMPLETED : BV_OUTCOME_FAILED;
-		return;
+		if (WEXITSTATUS(status) == 0)
+			body->outcome = BV_OUTCOME_COMPLETED;
+	} else {
+		body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL,
+						     .u.signal = WTERMSIG(status)};
+		body->has_core_dumped = true;
+		body->core_dumped = WCOREDUMP(status);
+		if (WTERMSIG(status) == SIGSYS)
+			body->outcome = BV_OUTCOME_DENIED;
 	}
-	body->exit = (struct bv_exit_status){.tag = BV_EXIT_SIGNAL, .u.signal = WTERMSIG(status)};
-	body->has_core_dumped = true;
-	body->core_dumped = WCOREDUMP(status);
-	body->outcome = BV_OUTCOME_FAILED;
-	/* A SIGKILL of ours, or one of its own in the same moment: the limit had passed either way. */
-	if (WTERMSIG(status) == SIGKILL && run->exit.killed && run->wall_fired)
-		body->outcome = BV_OUTCOME_TIMEOUT;
-	else if (WTERMSIG(status) == SIGKILL && (run->exit.killed || run->counters.oom_kills > 0))
-		body->outcome = BV_OUTCOME_KILLED;
-	else if (WTERMSIG(status) == SIGSYS)
-		body->outcome = BV_OUTCOME_DENIED;
+	report_end(reporting);
 }
 
 static void report_outcome(struct reporting *reporting)
@@ -379,12 +414,16 @@ static void put_fact(struct reporting *reporting, const char *kind, enum bv_fact
 static void put_filter_fact(struct reporting *reporting)
 {
 	const struct bv_launch_seccomp *seccomp = &reporting->run->lowered.body.work.seccomp;
-	struct sock_filter program[BV_SECCOMP_PROGRAM_MAX];
+	struct sock_filter program[SECCOMP_ROOM];
 	struct bv_digest digest;
 	size_t count = 0;
 	char hex[65];
 
 	if (bv_seccomp_compile(seccomp, program, BV_SECCOMP_PROGRAM_MAX, &count, NULL) != BV_OK)
+		return;
+	/* As the launcher does where it counts tasks. */
+	if (reporting->run->lowered.body.work.limits.has_process_count && seccomp->notify &&
+	    bv_seccomp_ask_for_tasks(seccomp, program, SECCOMP_ROOM, &count, NULL) != BV_OK)
 		return;
 	bv_hash_bytes(program, count * sizeof(program[0]), &digest);
 	bv_digest_hex(&digest, hex);
@@ -428,6 +467,11 @@ static void report_facts(struct reporting *reporting)
 			 run->has_exec
 				 ? BV_STR("unknown: it was running when bvisor failed")
 				 : BV_STR("unknown: it may have been running when bvisor failed"));
+	if (run->has_usage)
+		put_fact(reporting, "looks", BV_SOURCE_LAUNCHER,
+			 format(reporting, "%llu, at most %llu us apart",
+				(unsigned long long)run->usage.looks,
+				(unsigned long long)run->usage.longest_us));
 	if (!run->lowered.layers.attest)
 		put_fact(reporting, "attestation_unavailable", BV_SOURCE_HOST,
 			 BV_STR("this host may not look at processes of other users"));

@@ -76,7 +76,8 @@ static void kill_tree(struct bv_backend_run *run)
 	if (run->launcher_pidfd < 0)
 		return;
 	command(run, BV_COMMAND_KILL, 0);
-	if (run->kill_deadline == 0)
+	/* It may have been set later, for a grace that is over now. */
+	if (run->kill_deadline == 0 || run->kill_deadline > bv__now_ns() + SECOND_NS)
 		run->kill_deadline = bv__now_ns() + SECOND_NS;
 }
 
@@ -88,6 +89,12 @@ static void break_off(struct bv_backend_run *run, const struct bv_error *why)
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
+
+uint64_t bv__run_grace_ns(const struct bv_backend_run *run)
+{
+	/* An hour at most, so it does not overflow. */
+	return run->lowered.body.work.limits.grace_micros * 1000;
+}
 
 static void take_installed(struct bv_backend_run *run, const struct bv_record_installed *installed)
 {
@@ -122,7 +129,9 @@ static void take_exec(struct bv_backend_run *run, uint64_t exec_ns)
 	}
 	if (!budgets->has_wall_micros)
 		return;
+	/* The launcher holds it, whether we step or not.  This is for a launcher that does not. */
 	if (!bv_mul(budgets->wall_micros.effective_limit, 1000, &limit_ns) ||
+	    !bv_add(limit_ns, bv__run_grace_ns(run) + SECOND_NS, &limit_ns) ||
 	    !bv_add(exec_ns, limit_ns, &run->wall_deadline))
 		run->wall_deadline = 0; /* longer than any machine stays up */
 }
@@ -162,6 +171,32 @@ static void take_denied(struct bv_backend_run *run, const struct bv_record_denie
 	run->denied[run->denied_count++] = *denied;
 }
 
+static void take_limit(struct bv_backend_run *run, const struct bv_record_limit *limit)
+{
+	uint64_t *deadline = &run->kill_deadline;
+
+	if (!run->has_limit)
+		run->limit = *limit;
+	run->has_limit = true;
+	/* The launcher kills; if that takes too long, so do we. */
+	if (*deadline == 0)
+		*deadline = bv__now_ns() + bv__run_grace_ns(run) + 2 * (uint64_t)SECOND_NS;
+}
+
+static void take_usage(struct bv_backend_run *run, const struct bv_record_usage *usage)
+{
+	struct bv_error err = {.code = BV_OK};
+
+	run->has_usage = true;
+	run->usage = *usage;
+	if (!usage->blind || run->has_limit)
+		return;
+	bv_fail(&err, BV_E_LAUNCHER, "launcher",
+		"the launcher could no longer see what the program uses, and ended it");
+	if (run->broken.message[0] == '\0')
+		run->broken = err;
+}
+
 static void take_record(struct bv_backend_run *run, const struct bv_record *record)
 {
 	switch ((enum bv_record_type)record->header.type) {
@@ -189,6 +224,12 @@ static void take_record(struct bv_backend_run *run, const struct bv_record *reco
 		run->exit = record->u.exit;
 		run->wall_deadline = 0;
 		run->drain_deadline = bv__now_ns() + SECOND_NS;
+		break;
+	case BV_RECORD_LIMIT:
+		take_limit(run, &record->u.limit);
+		break;
+	case BV_RECORD_USAGE:
+		take_usage(run, &record->u.usage);
 		break;
 	}
 }
@@ -504,6 +545,21 @@ enum bv_code bv__run_kill(struct bv_backend_run *run, struct bv_error *err)
 		return BV_OK;
 	run->kill_asked = true;
 	kill_tree(run);
+	arm_timer(run, false);
+	return BV_OK;
+}
+
+enum bv_code bv__run_stop(struct bv_backend_run *run, struct bv_error *err)
+{
+	if (bv__run_grace_ns(run) == 0)
+		return bv__run_kill(run, err);
+	if (run->state == BV_BACKEND_ENDED || run->has_exit || run->stop_asked)
+		return BV_OK;
+	run->kill_asked = run->stop_asked = true;
+	/* The launcher knows best whether there is a program yet that can be told. */
+	command(run, BV_COMMAND_STOP, 0);
+	if (run->kill_deadline == 0)
+		run->kill_deadline = bv__now_ns() + bv__run_grace_ns(run) + SECOND_NS;
 	arm_timer(run, false);
 	return BV_OK;
 }

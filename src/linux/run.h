@@ -59,7 +59,7 @@ struct bv_backend_run {
 	uint64_t setup_deadline, wall_deadline, kill_deadline, drain_deadline;
 	uint64_t timer_set; /* what the timer is set to; 0: nothing */
 	bool wall_fired;
-	bool kill_asked;
+	bool kill_asked, stop_asked;
 	uint64_t early_signals; /* asked for before the program ran; bit n - 1 is signal n */
 
 	/* What was said and seen. */
@@ -70,6 +70,9 @@ struct bv_backend_run {
 	struct bv_record_exit exit;
 	struct bv_record_denied *denied; /* in the arena, at most BV_DENIED_KINDS_MAX */
 	size_t denied_count, denied_capacity;
+	bool has_limit, has_usage;
+	struct bv_record_limit limit; /* the first that was reached */
+	struct bv_record_usage usage;
 	struct bv_attestation_list attestations;
 
 	/* The first thing that was wrong with bvisor itself; message empty: nothing. */
@@ -89,6 +92,7 @@ int bv__run_fd(struct bv_backend_run *run);
 void bv__run_resume(struct bv_backend_run *run);
 enum bv_code bv__run_signal(struct bv_backend_run *run, int signal_number, struct bv_error *err);
 enum bv_code bv__run_kill(struct bv_backend_run *run, struct bv_error *err);
+enum bv_code bv__run_stop(struct bv_backend_run *run, struct bv_error *err);
 const void *bv__run_output(struct bv_backend_run *run, int stream, size_t *ret_size_bytes);
 void bv__run_free(struct bv_backend_run *run);
 
@@ -105,6 +109,12 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 
 /* witness.c */
 void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesses *ret_witnesses);
+
+/* Whether the kernel killed for want of memory in the run's group. */
+bool bv__run_out_of_memory(const struct bv_backend_run *run);
+
+/* Nanoseconds from SIGTERM to the kill. */
+uint64_t bv__run_grace_ns(const struct bv_backend_run *run);
 
 uint64_t bv__now_ns(void);
 

@@ -83,6 +83,19 @@ int bv_seccomp_errno(const struct bv_launch_seccomp *launch, const struct seccom
  */
 bool bv_seccomp_knows(uint32_t arch, uint32_t number);
 
+/* ---- seccomp_tasks.c: tasks counted by the launcher ---- */
+
+/*
+ * Puts before the program of `launch`, which has notify, that the launcher is asked for each task it
+ * would let be made.  BV_E_MEMORY if there is no room for ten instructions more.
+ */
+enum bv_code bv_seccomp_ask_for_tasks(const struct bv_launch_seccomp *launch,
+				      struct sock_filter *insns, size_t capacity, size_t *count,
+				      struct bv_error *err);
+
+/* Whether a notification asks for that: an allowed call that makes a task, and nothing else. */
+bool bv_seccomp_makes_task(const struct bv_launch_seccomp *launch, const struct seccomp_data *data);
+
 /* The same for a program of another architecture than this one: tests judge all on one machine. */
 enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_seccomp *launch,
 				     struct sock_filter *insns, size_t capacity, size_t *ret_count,

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "contract/budget.h"
+
 #define WHERE "launcher"
 
 static size_t payload_size(uint32_t type)
@@ -23,6 +25,10 @@ static size_t payload_size(uint32_t type)
 		return sizeof(struct bv_record_denied);
 	case BV_RECORD_EXIT:
 		return sizeof(struct bv_record_exit);
+	case BV_RECORD_LIMIT:
+		return sizeof(struct bv_record_limit);
+	case BV_RECORD_USAGE:
+		return sizeof(struct bv_record_usage);
 	}
 	return SIZE_MAX;
 }
@@ -115,6 +121,19 @@ static enum bv_code accept_installed(struct bv_transcript *transcript,
 	return BV_OK;
 }
 
+/* Each only once, and none that this launcher does not hold. */
+static enum bv_code accept_limit(struct bv_transcript *transcript,
+				 const struct bv_record_limit *record, struct bv_error *err)
+{
+	if (record->dimension > BV_DIMENSION_PROCESSES || record->reserved != 0)
+		return bv_fail(err, BV_E_LAUNCHER, WHERE,
+			       "the launcher named a limit that it does not hold");
+	if (transcript->phase != BV_PHASE_EXECUTED || transcript->reached >> record->dimension & 1)
+		return out_of_order(transcript, "that a limit was reached", err);
+	transcript->reached |= 1U << record->dimension;
+	return BV_OK;
+}
+
 static enum bv_code accept_late(struct bv_transcript *transcript, const struct bv_record *record,
 				struct bv_error *err)
 {
@@ -132,7 +151,16 @@ static enum bv_code accept_late(struct bv_transcript *transcript, const struct b
 			return out_of_order(transcript, "that a call was denied", err);
 		return BV_OK;
 	}
-	if (transcript->phase != BV_PHASE_EXECUTED || record->u.exit.killed > 1)
+	if (record->header.type == BV_RECORD_LIMIT)
+		return accept_limit(transcript, &record->u.limit, err);
+	if (record->header.type == BV_RECORD_USAGE) {
+		if (transcript->phase != BV_PHASE_EXECUTED || record->u.usage.blind > 1 ||
+		    record->u.usage.reserved != 0)
+			return out_of_order(transcript, "what was used", err);
+		transcript->phase = BV_PHASE_MEASURED;
+		return BV_OK;
+	}
+	if (transcript->phase != BV_PHASE_MEASURED || record->u.exit.killed > 1)
 		return out_of_order(transcript, "that the workload ended", err);
 	transcript->phase = BV_PHASE_OVER;
 	return BV_OK;
@@ -196,6 +224,8 @@ enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void 
 	case BV_RECORD_EXEC:
 	case BV_RECORD_DENIED:
 	case BV_RECORD_EXIT:
+	case BV_RECORD_LIMIT:
+	case BV_RECORD_USAGE:
 		code = accept_late(transcript, &record, err);
 		break;
 	}

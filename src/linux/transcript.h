@@ -19,6 +19,7 @@ enum bv_transcript_phase {
 	BV_PHASE_SETUP,     /* until every layer but the filter is in place */
 	BV_PHASE_INSTALLED, /* the host is to look and to release */
 	BV_PHASE_EXECUTED,
+	BV_PHASE_MEASURED,  /* nothing but EXIT may follow */
 	BV_PHASE_CONCLUDED, /* EXIT, REFUSAL or FAULT was said; nothing but its state may follow */
 	BV_PHASE_OVER,
 };
@@ -28,6 +29,7 @@ struct bv_transcript {
 	bool started;  /* a first state was said */
 	bool released; /* set by the host when it sends BV_COMMAND_RELEASE */
 	enum bv_launcher_state state;
+	uint32_t reached;               /* limits said to be, a set over enum bv_dimension */
 	enum bv_launcher_state closing; /* the only state that may follow in BV_PHASE_CONCLUDED */
 	uint64_t next_sequence;
 	uint64_t last_ns;
@@ -42,6 +44,8 @@ struct bv_record {
 		struct bv_record_installed installed;
 		struct bv_record_denied denied;
 		struct bv_record_exit exit;
+		struct bv_record_limit limit;
+		struct bv_record_usage usage;
 	} u;
 };
 

@@ -324,30 +324,44 @@ static struct bv_str exit_text(struct bv_arena *arena, const struct bv_report_bo
 									  : "");
 }
 
+/* What it used, where that says more than the limit itself. */
+static struct bv_str used_text(struct bv_arena *arena, enum bv_dimension dimension,
+			       const struct bv_budget_witness *witness)
+{
+	if (dimension == BV_DIMENSION_WALL || witness->finding == BV_FINDING_UNAVAILABLE)
+		return BV_STR("");
+	return bv_arena_format(arena, " (used %s)",
+			       bv__text_measured(arena, dimension, witness->observed_usage).data);
+}
+
+/* How it went on where it was let to. */
+static struct bv_str grace_text(struct bv_arena *arena, const struct bv_report_body *body)
+{
+	if (!body->has_exit || (body->exit.tag == BV_EXIT_SIGNAL && body->exit.u.signal == 9))
+		return BV_STR("");
+	return bv_arena_format(arena, ", and %s", exit_text(arena, body).data);
+}
+
 static struct bv_str limit_text(struct bv_arena *arena, const struct bv_report_body *body)
 {
 	struct bv_budget_witnesses witnesses =
 		body->budget; /* bv_budget_witness_in gives no const */
+	const enum bv_dimension dimension = body->has_stopped_by
+						    ? (enum bv_dimension)body->stopped_by
+						    : BV_DIMENSION_WALL;
+	const struct bv_budget_witness *witness = bv_budget_witness_in(&witnesses, dimension);
+	const char *grace = grace_text(arena, body).data;
 
-	for (unsigned int i = 0; i < BV_DIMENSION_COUNT; i++) {
-		enum bv_dimension dimension = (enum bv_dimension)i;
-		const struct bv_budget_witness *witness = bv_budget_witness_in(&witnesses,
-									       dimension);
-		bool reached = witness->finding == BV_FINDING_LIMIT_REACHED ||
-			       witness->finding == BV_FINDING_MEDIATED_OVERSHOOT ||
-			       witness->finding == BV_FINDING_ENFORCEMENT_FAULT;
-
-		/* A timeout is the wall limit's, whatever else was reached as well. */
-		if (!reached ||
-		    (body->outcome == BV_OUTCOME_TIMEOUT && dimension != BV_DIMENSION_WALL))
-			continue;
-		return bv_arena_format(
-			arena, "was stopped at the %s limit of %s", bv__text_dimension(dimension),
-			bv__text_amount(arena, dimension, witness->admitted_limit).data);
-	}
-	return bv_arena_format(arena, body->outcome == BV_OUTCOME_TIMEOUT
-					      ? "was stopped at the wall limit"
-					      : "was killed by its caller");
+	if (!body->has_stopped_by && body->outcome != BV_OUTCOME_TIMEOUT)
+		return bv_arena_format(arena, "was killed by its caller%s", grace);
+	/* No report of ours lacks it; others may. */
+	if (witness->admitted_limit == UINT64_MAX)
+		return bv_arena_format(arena, "was stopped at the %s limit%s",
+				       bv__text_dimension(dimension), grace);
+	return bv_arena_format(arena, "was stopped at the %s limit of %s%s%s",
+			       bv__text_dimension(dimension),
+			       bv__text_amount(arena, dimension, witness->admitted_limit).data,
+			       used_text(arena, dimension, witness).data, grace);
 }
 
 /* Quoted texts may hold anything: `bv_arena_format` would pass it on. */

@@ -500,8 +500,7 @@ static bool is_live_with(const char *pid, const char *mark)
 	return got > 0 && memmem(data, (size_t)got, mark, strlen(mark)) != NULL;
 }
 
-/* Calls `found` for each of them; how many there were. */
-static int each_process(const char *mark, void (*found)(pid_t pid))
+int each_process(const char *mark, void (*found)(pid_t pid))
 {
 	DIR *proc = opendir("/proc");
 	char own[16];

@@ -111,6 +111,8 @@ bool report_contains(const struct ran *ran, const char *text);
 
 /* Live processes whose arguments have `mark`, zombies left out. */
 int count_processes(const char *mark);
+/* Calls `found` for each of them; how many there were. */
+int each_process(const char *mark, void (*found)(pid_t pid));
 /* For what a boundary without namespaces is known to leave behind. */
 void kill_processes(const char *mark);
 

@@ -155,5 +155,8 @@ EVERYWHERE(time_and_cpu_are_measured)
 	       200000);
 	EXPECT(spun.report.body.usage.user_micros + spun.report.body.usage.system_micros >= 190000);
 	EXPECT_INT(spun.report.body.budget.cpu_micros.finding, BV_FINDING_NO_LIMIT);
-	EXPECT_INT(spun.report.body.budget.resident_bytes.finding, BV_FINDING_UNAVAILABLE);
+	EXPECT_INT(spun.report.body.budget.resident_bytes.finding, BV_FINDING_NO_LIMIT);
+	EXPECT(spun.report.body.budget.resident_bytes.observed_usage > 0);
+	EXPECT_UINT(spun.report.body.budget.process_count.observed_usage, 1);
+	EXPECT_UINT(spun.report.body.budget.handle_count.observed_usage, 3);
 }

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "guest_doors.h"
+#include "guest_use.h"
 
 extern char **environ;
 
@@ -612,9 +613,11 @@ int main(int argc, char **argv)
 
 		while (end < argc && strcmp(argv[end], ",") != 0)
 			end++;
-		known = end - at == 1   ? do_bare(argv[at])
-			: end - at == 2 ? do_one(argv[at], argv[at + 1])
-			: end - at == 3 ? do_two(argv[at], argv[at + 1], argv[at + 2])
+		known = end - at == 1 ? do_bare(argv[at])
+			: end - at == 2
+				? do_one(argv[at], argv[at + 1]) || do_use(argv[at], argv[at + 1])
+			: end - at == 3 ? do_two(argv[at], argv[at + 1], argv[at + 2]) ||
+						  do_use_at(argv[at], argv[at + 1], argv[at + 2])
 					: false;
 		if (!known) {
 			say("guest: no such deed: %s", argv[at]);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "contract/budget.h"
 #include "test.h"
 
 struct packet {
@@ -15,6 +16,8 @@ struct packet {
 		struct bv_record_installed installed;
 		struct bv_record_denied denied;
 		struct bv_record_exit exit;
+		struct bv_record_limit limit;
+		struct bv_record_usage usage;
 	} u;
 };
 
@@ -37,6 +40,10 @@ static size_t payload_of(enum bv_record_type type)
 		return sizeof(none->u.denied);
 	case BV_RECORD_EXIT:
 		return sizeof(none->u.exit);
+	case BV_RECORD_LIMIT:
+		return sizeof(none->u.limit);
+	case BV_RECORD_USAGE:
+		return sizeof(none->u.usage);
 	}
 	return 0;
 }
@@ -49,19 +56,25 @@ enum {
 	EXEC = 100 + BV_RECORD_EXEC,
 	DENIED = 100 + BV_RECORD_DENIED,
 	EXIT = 100 + BV_RECORD_EXIT,
-	RELEASE = 200, /* what the host does */
+	USAGE = 100 + BV_RECORD_USAGE,
+	LIMIT = 100 + BV_RECORD_LIMIT, /* the first of them; the others follow it */
+	RELEASE = 200,                 /* what the host does */
 	END = -1,
 };
 
-static const int whole_run[] = {0,         1,       2, 3,  4,    5,      6,      7,    8,
-				INSTALLED, RELEASE, 9, 10, EXEC, DENIED, DENIED, EXIT, END};
+/* clang-format off */
+static const int whole_run[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, 10, EXEC, DENIED,
+				DENIED, USAGE, EXIT, END};
+static const int limited_run[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, 10, EXEC, LIMIT,
+				  DENIED, USAGE, EXIT, END};
+/* clang-format on */
 static const int refused[] = {0, 1, REFUSAL, 11, END};
 static const int refused_at_once[] = {0, REFUSAL, 11, END};
 static const int faulted[] = {0, 1, 2, 3, 4, FAULT, 12, END};
 static const int failed_exec[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, FAULT, 12, END};
 static const int failed_exec_early[] = {0, 1, 2,         3,       4,     5,  6,
 					7, 8, INSTALLED, RELEASE, FAULT, 12, END};
-static const int *const legal[] = {whole_run, refused,     refused_at_once,
+static const int *const legal[] = {whole_run, limited_run, refused,          refused_at_once,
 				   faulted,   failed_exec, failed_exec_early};
 
 static struct packet packet_of(int what, uint64_t sequence)
@@ -163,16 +176,20 @@ static bool is_always_possible(const struct bv_transcript *transcript, int what)
 		       transcript->state < BV_STATE_CHILD_CREATED;
 	if (what == DENIED)
 		return transcript->released && transcript->phase <= BV_PHASE_EXECUTED;
-	if (what == EXIT)
+	if (what == LIMIT)
+		return transcript->phase == BV_PHASE_EXECUTED && transcript->reached == 0;
+	if (what == USAGE)
 		return transcript->phase == BV_PHASE_EXECUTED;
+	if (what == EXIT)
+		return transcript->phase == BV_PHASE_MEASURED;
 	return false;
 }
 
 TEST(anything_else_at_any_point_is_a_fault)
 {
-	static const int everything[] = {0,     1,         2,    3,      4,   5,  6,
-					 7,     8,         9,    10,     11,  12, REFUSAL,
-					 FAULT, INSTALLED, EXEC, DENIED, EXIT};
+	static const int everything[] = {0,     1,         2,    3,      4,    5,     6,
+					 7,     8,         9,    10,     11,   12,    REFUSAL,
+					 FAULT, INSTALLED, EXEC, DENIED, EXIT, LIMIT, USAGE};
 
 	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
 		for (size_t count = 0; count <= length_of(legal[i]); count++) {
@@ -273,7 +290,23 @@ TEST(payloads_that_cannot_be_are_faults)
 	expect_refused(whole_run, 5, &packet, "a negative errno");
 	packet = packet_of(EXIT, 0);
 	packet.u.exit.killed = 2;
-	expect_refused(whole_run, 14, &packet, "killed twice");
+	expect_refused(whole_run, 17, &packet, "killed twice");
+	packet = packet_of(USAGE, 0);
+	packet.u.usage.blind = 2;
+	expect_refused(whole_run, 16, &packet, "blind twice");
+	packet = packet_of(USAGE, 0);
+	packet.u.usage.reserved = 1;
+	expect_refused(whole_run, 16, &packet, "usage of something else");
+	packet = packet_of(LIMIT, 0);
+	packet.u.limit.dimension = BV_DIMENSION_HANDLES;
+	expect_refused(whole_run, 14, &packet, "a limit of the kernel's");
+	packet.u.limit.dimension = BV_DIMENSION_COUNT + 25;
+	expect_refused(whole_run, 14, &packet, "a limit that is none");
+	packet = packet_of(LIMIT, 0);
+	packet.u.limit.reserved = 1;
+	expect_refused(whole_run, 14, &packet, "half a limit");
+	packet = packet_of(LIMIT, 0);
+	expect_refused(limited_run, 15, &packet, "the same limit again");
 	packet = packet_of(DENIED, 0);
 	packet.u.denied.count = 0;
 	expect_refused(whole_run, 14, &packet, "denied never");

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * sampler.h - looks at everything that lives in the boundary: how many there are, what they use.
+ *
+ * With namespaces PID 1's own /proc lists exactly the members; without, they are the descendants of
+ * this process, which is their subreaper.  PID 1 and this process are not counted: they are ours.
+ *
+ * What is seen is as old as the look, so every number is one that was really used, and what comes and
+ * goes between two looks can be missed.  Memory that several processes have counts once: see
+ * sample_memory.c.
+ */
+#ifndef BV_LAUNCHER_SAMPLER_H
+#define BV_LAUNCHER_SAMPLER_H
+
+#include <dirent.h>
+
+#include "sample.h"
+
+/* What a look is for: each costs one more file of every process. */
+enum {
+	SAMPLE_CPU = 1,
+	SAMPLE_MEMORY = 2,
+	SAMPLE_HANDLES = 4,
+};
+
+enum sample_file { SAMPLE_FILE_STAT, SAMPLE_FILE_STATUS, SAMPLE_FILE_SCHED, SAMPLE_FILE_COUNT };
+
+struct sampler_member {
+	pid_t pid;
+	/* Kept open, which halves the cost of a look, and never lead to a later process of the same number;
+	 * -1: not open. */
+	int fds[SAMPLE_FILE_COUNT];
+	uint32_t looks;
+	uint32_t threads;
+	bool running; /* or ready to, at the last look */
+	uint64_t start;
+	uint64_t cpu_ns, ready_ns, waited_ns;
+	uint64_t faults;
+	struct sample_status memory;
+};
+
+struct sampler {
+	int proc_fd;  /* the /proc that knows the members by `pid` */
+	DIR *listing; /* of proc_fd, where it holds nobody but members and PID 1; else NULL */
+	pid_t main;   /* never reaped here */
+	int init_fd;  /* PID 1's stat; -1 */
+	int tmp_fd;   /* the private root: what is stored there is memory; -1 */
+	int segments_fd;
+	bool directories_count; /* the size of /proc/<pid>/fd is a number of descriptors (Linux 6.2) */
+	uint64_t memory_device; /* where memory files live */
+	uint64_t tmp_device;
+	uint64_t tick_ns;
+	int fds_left; /* that may be kept open */
+
+	struct sampler_member *members, *spare; /* ascending */
+	size_t count;
+	pid_t *pids;
+	size_t pid_count;
+	uint64_t listed_tasks; /* threads of those listed; without namespaces alone */
+
+	/* ---- this look ---- */
+	uint64_t look_ns;  /* when it began */
+	uint64_t since_ns; /* the look before it */
+	uint64_t tasks;
+	uint64_t cpu_ns;  /* of the living */
+	uint64_t waited_ns;
+	uint64_t memory_bytes; /* what all have, pages of several counted for each */
+	uint64_t new_faults;   /* since memory was counted exactly */
+
+	uint64_t handles; /* the most that one process had at any look */
+
+	/* ---- of those that are gone ---- */
+	uint64_t gone_ns;     /* as last seen */
+	uint64_t gone_likely; /* what they probably came to in the end */
+
+	/* ---- memory files ---- */
+	struct sampler_file {
+		uint64_t inode, bytes;
+	} *files;
+	size_t file_count;
+	uint64_t files_bytes;
+};
+
+/* Where to look.  Takes the descriptors over, also when it fails: -1 with errno. */
+struct sampler_place {
+	bool inside; /* with namespaces: then proc_fd is PID 1's */
+	int proc_fd;
+	int tmp_fd, segments_fd;
+	pid_t main;
+	uint64_t now_ns;
+};
+int sampler_init(struct sampler *sampler, const struct sampler_place *place);
+
+/*
+ * Looks once.  With more than `most_tasks` processes it only counts them.  False when the members
+ * cannot be told any more.
+ */
+bool sampler_look(struct sampler *sampler, unsigned int what, uint64_t most_tasks, uint64_t now_ns);
+
+/* How many tasks there are now, without looking at what they use.  Without namespaces alone. */
+bool sampler_count(struct sampler *sampler, uint64_t *ret_tasks);
+
+/*
+ * Processor time of all that live and lived, from two counts of which the larger is true: what was
+ * waited for and what was seen.  Children that nobody waits for (SIGCHLD ignored) are in the second
+ * alone, and there only as often as looks happened to meet them.
+ */
+uint64_t sampler_cpu_ns(const struct sampler *sampler);
+
+/* Looks through all open descriptors for memory files, and remembers them. */
+void sampler_find_files(struct sampler *sampler);
+
+/* All that counts as memory, but pages of several processes for each of them: at least what there is. */
+uint64_t sampler_memory_most(const struct sampler *sampler);
+
+/* Exactly, page by page; takes as long as there is memory.  Begins `new_faults` anew. */
+uint64_t sampler_memory_exact(struct sampler *sampler);
+
+/* ---- for sample_memory.c --------------------------------------------------------------------- */
+
+/* Reads a file of a member; its length, 0 where it cannot be read. */
+size_t sampler_read(const struct sampler *sampler, pid_t pid, const char *name, char *data,
+		    size_t capacity);
+
+#endif

@@ -285,7 +285,7 @@ const struct cli_trial cli_trials[] = {
 	{"Budget wall", "run on past a limit of 200 ms", FORBIDDEN, .args = {"sleep", "800", "%t"},
 	 .ask = limit_wall, .happened = was_said, .where = "%t"},
 	{"Budget cpu", "compute on past a limit of 300 ms", FORBIDDEN,
-	 .args = {"spin", "1500", "%t"}, .ask = limit_cpu, .happened = was_said, .where = "%t"},
+	 .args = {"spin", "800", "%t"}, .ask = limit_cpu, .happened = was_said, .where = "%t"},
 	{"Budget memory", "use 256 MiB under a limit of 64", FORBIDDEN,
 	 .args = {"memory", "%w/new", "256"}, .ask = limit_memory, .happened = exists,
 	 .where = "%w/new"},

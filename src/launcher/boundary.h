@@ -120,7 +120,13 @@ struct boundary_message {
 	struct boundary_usage usage; /* TREE_GONE */
 };
 
-enum { EXEC_ABOUT = 'A' };
+/*
+ * What goes through exec_fd just before the program: when that was, by CLOCK_MONOTONIC.  The launcher
+ * may be late to read it, and a run does not begin when somebody looks.
+ */
+struct boundary_about {
+	uint64_t now_ns;
+};
 
 /* Descriptors of a message, in order. */
 enum { BOUNDARY_FDS_MAX = 4 };

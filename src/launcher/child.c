@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "linux/sys.h"
@@ -258,7 +259,8 @@ static int child_seccomp(const struct child_plan *plan)
 
 static int child_exec(const struct child_plan *plan)
 {
-	const char about = EXEC_ABOUT;
+	struct boundary_about about;
+	struct timespec now;
 	struct stat seen;
 
 	if (plan->exe_fd < 0) {
@@ -269,7 +271,10 @@ static int child_exec(const struct child_plan *plan)
 			return -1;
 		}
 	}
-	if (write(plan->exec_fd, &about, 1) != 1)
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return -1;
+	about.now_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+	if (write(plan->exec_fd, &about, sizeof(about)) != (ssize_t)sizeof(about))
 		return -1;
 	if (plan->exe_fd >= 0)
 		bv_sys_execveat(plan->exe_fd, "", plan->argv, plan->envp, BV_AT_EMPTY_PATH);

@@ -40,7 +40,12 @@ struct sample_share {
 bool sample_rollup(const char *text, size_t size, struct sample_share *ret_share);
 
 /* One line of /proc/<pid>/smaps. */
-enum sample_map_line { SAMPLE_MAP_OTHER, SAMPLE_MAP_BEGINS, SAMPLE_MAP_SHARE, SAMPLE_MAP_ANONYMOUS };
+enum sample_map_line {
+	SAMPLE_MAP_OTHER,
+	SAMPLE_MAP_BEGINS,
+	SAMPLE_MAP_SHARE,
+	SAMPLE_MAP_ANONYMOUS
+};
 struct sample_map {
 	uint32_t device_major, device_minor;
 	uint64_t inode;

@@ -77,7 +77,8 @@ void sampler_find_files(struct sampler *sampler)
 		dir = fd >= 0 ? fdopendir(fd) : NULL;
 		for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
 			/* Follows to the file itself, whatever it is called, and opens nothing. */
-			if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &seen, 0) == 0)
+			if (entry->d_name[0] != '.' &&
+			    fstatat(dirfd(dir), entry->d_name, &seen, 0) == 0)
 				add_file(sampler, &seen);
 		}
 		if (dir != NULL)
@@ -139,7 +140,8 @@ static bool is_counted(const struct sampler *sampler, const struct sample_map *m
 		return false;
 	/* A memory file can be called so too, but then it is found as one. */
 	return find_file(sampler, map->inode) != NULL ||
-	       (sampler->segments_fd >= 0 && memmem(line, size, segment, sizeof(segment) - 1) != NULL);
+	       (sampler->segments_fd >= 0 &&
+		memmem(line, size, segment, sizeof(segment) - 1) != NULL);
 }
 
 /* Line by line, because there is no end to how many things a process may map. */
@@ -212,7 +214,8 @@ uint64_t sampler_memory_exact(struct sampler *sampler)
 		size_t size = 0;
 
 		if (memory->anonymous + memory->shared + memory->swapped > 0)
-			size = sampler_read(sampler, member->pid, "smaps_rollup", data, sizeof(data));
+			size = sampler_read(sampler, member->pid, "smaps_rollup", data,
+					    sizeof(data));
 		/* Where it may not be read, or has ended meanwhile: nothing is taken for shared. */
 		if (!sample_rollup(data, size, &share))
 			share = (struct sample_share){plus(memory->anonymous, memory->swapped),

@@ -77,7 +77,16 @@ bool sample_next(const char **at, const char *end, uint64_t *ret_number)
 bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat)
 {
 	/* Counted behind the state; what is between these is of no interest. */
-	enum { MINOR = 7, MAJOR = 9, USER = 11, SYSTEM, CHILD_USER, CHILD_SYSTEM, THREADS = 17, START = 19 };
+	enum {
+		MINOR = 7,
+		MAJOR = 9,
+		USER = 11,
+		SYSTEM,
+		CHILD_USER,
+		CHILD_SYSTEM,
+		THREADS = 17,
+		START = 19
+	};
 	uint64_t fields[START + 1] = {0};
 	const char *end = text + size, *at = NULL;
 

@@ -62,7 +62,7 @@ struct sampler {
 	uint64_t look_ns;  /* when it began */
 	uint64_t since_ns; /* the look before it */
 	uint64_t tasks;
-	uint64_t cpu_ns;  /* of the living */
+	uint64_t cpu_ns; /* of the living */
 	uint64_t waited_ns;
 	uint64_t memory_bytes; /* what all have, pages of several counted for each */
 	uint64_t new_faults;   /* since memory was counted exactly */
@@ -76,7 +76,7 @@ struct sampler {
 	/* ---- memory files ---- */
 	struct sampler_file {
 		uint64_t inode, bytes;
-	} *files;
+	} * files;
 	size_t file_count;
 	uint64_t files_bytes;
 };

@@ -315,8 +315,9 @@ static uint64_t most_tasks_of(const struct launch *launch)
 
 	if (!asked->has_process_count)
 		return UINT64_MAX;
-	return launch_counts_tasks(launch) ? plus(asked->process_count, asked->process_count / 8 + 16)
-					   : asked->process_count;
+	return launch_counts_tasks(launch)
+		       ? plus(asked->process_count, asked->process_count / 8 + 16)
+		       : asked->process_count;
 }
 
 static void take_look(struct launch *launch, unsigned int what)
@@ -353,7 +354,8 @@ static void take_look(struct launch *launch, unsigned int what)
 	/* Whoever is killed together with PID 1 is not waited for, and was seen at least. */
 	if (launch->group_fd < 0)
 		raise_to(&limits->usage.cpu_us, sampler_cpu_ns(sampler) / MICROSECOND_NS);
-	if (samples_cpu(launch) && limits->usage.cpu_us >= asked->cpu_micros && limits->kill_at == 0)
+	if (samples_cpu(launch) && limits->usage.cpu_us >= asked->cpu_micros &&
+	    limits->kill_at == 0)
 		reach(launch, BV_DIMENSION_CPU, limits->usage.cpu_us);
 }
 
@@ -404,9 +406,8 @@ static void look(struct launch *launch, uint64_t now)
 		cost = MILLISECOND_NS;
 	limits->look_at = now + pause_ns(launch, cost);
 	if (what & SAMPLE_HANDLES)
-		limits->witness_at = now +
-				     (cost * (SHARE - 1) > WITNESS_NS ? cost * (SHARE - 1)
-								      : WITNESS_NS);
+		limits->witness_at = now + (cost * (SHARE - 1) > WITNESS_NS ? cost * (SHARE - 1)
+									    : WITNESS_NS);
 }
 
 /* ---- the loop's part ------------------------------------------------------------------------- */

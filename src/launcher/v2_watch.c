@@ -162,17 +162,17 @@ static bool is_readable(int fd)
 	return fd >= 0 && poll(&ready, 1, 0) > 0 && ready.revents != 0;
 }
 
-/* One byte, then end of file: the program runs.  A fault came over the channel before the end. */
+/* A time, then end of file: the program runs.  A fault came over the channel before the end. */
 static void read_exec(struct launch *launch)
 {
-	char byte;
-	ssize_t got = read(launch->exec_read_fd, &byte, 1);
+	struct boundary_about about;
+	ssize_t got = read(launch->exec_read_fd, &about, sizeof(about));
 
-	if (got == 1 && byte == EXEC_ABOUT) {
-		/* A failed exec may be told over the channel before this byte is looked at. */
+	if (got == (ssize_t)sizeof(about)) {
+		/* A failed exec may be told over the channel before this is looked at. */
 		if (!launch->faulted)
 			launch_state(launch, BV_STATE_READY_TO_EXEC);
-		launch->exec_ns = launch_now_ns();
+		launch->exec_ns = about.now_ns;
 		return;
 	}
 	if (got < 0 && errno == EINTR)

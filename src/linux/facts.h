@@ -83,7 +83,7 @@ struct bv_layers {
 	bool root; /* the caller is user 0 */
 	bool idmap;
 	bool strict; /* the strict set of system calls was asked for */
-	bool group; /* a control group of its own, killed in one act, its processor time counted */
+	bool group;  /* a control group of its own, killed in one act, its processor time counted */
 	bool group_memory, group_pids; /* which also bounds these */
 };
 

@@ -47,10 +47,15 @@ enum bv_code bv_seccomp_ask_for_tasks(const struct bv_launch_seccomp *launch,
 	const bool threads = launch->spawn == BV_SPAWN_ALLOW_THREADS;
 	const int process = threads ? REST : ASK;
 
-#define LOAD(member) {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, member)}
+#define LOAD(member)                                                                               \
+	{                                                                                          \
+		BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, member)              \
+	}
 #define JUMP(at, comparison, value, then, otherwise)                                               \
-	{BPF_JMP | (comparison) | BPF_K, (uint8_t)((then) - (at) - 1),                             \
-	 (uint8_t)((otherwise) - (at) - 1), (value)}
+	{                                                                                          \
+		BPF_JMP | (comparison) | BPF_K, (uint8_t)((then) - (at)-1),                        \
+			(uint8_t)((otherwise) - (at)-1), (value)                                   \
+	}
 	const struct sock_filter ask[REST] = {
 		LOAD(arch),
 		JUMP(1, BPF_JEQ, BV_NATIVE_ARCH, 2, REST),

@@ -20,6 +20,19 @@ run --quiet --wall 200ms -- sleep 20
 status 124 "the wall limit is 124 when quiet too"
 err_is "" "and quiet is quiet"
 
+run --wall 20s --cpu 200ms -- sh -c 'while :; do :; done'
+status 137 "the cpu limit is 137"
+err_has "was stopped at the cpu limit of 200 ms (used " "and is said, with what was used"
+run --wall 20s --memory 64M -- sh -c 'x=x; while :; do x=$x$x; done'
+status 137 "the memory limit is 137"
+err_has "was stopped at the memory limit of 64 MiB (used " "and is said, with what was used"
+run --wall 200ms --grace 20s -- sh -c 'trap "echo cleaned; exit 0" TERM; while :; do sleep 0.05; done'
+status 124 "the wall limit is 124, however the program ends in its grace"
+out_is cleaned "and it can clean up"
+err_has "was stopped at the wall limit of 200 ms, and exited with code 0" "and how it ended is said"
+run --wall 20s --cpu 200ms --grace 20s -- sh -c 'trap "exit 0" TERM; while :; do :; done'
+status 137 "the cpu limit is 137, however the program ends in its grace"
+
 run -- nosuch-program
 status 127 "a program that is not in PATH is 127"
 err_has "nosuch-program: not found in PATH" "and is named"

@@ -135,6 +135,12 @@ for limit in "--wall 20s" "--cpu 20s" "--memory 512M" "--processes 64" "--handle
 		status 0 "$limit lets an honest program run"
 	fi
 done
+run --grace 1h --wall 20s -- true
+status 0 "--grace lets an honest program run"
+run --grace 2h -- true
+refused "more than an hour" "--grace of hours is refused"
+run --grace soon -- true
+refused "--grace: 'soon' is not a duration" "--grace of something else is refused"
 many='exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null 8</dev/null 9</dev/null; echo opened'
 run --handles 64 -- sh -c "$many"
 out_is opened "--handles of many allows some"

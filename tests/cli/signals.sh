@@ -52,6 +52,27 @@ for signal in TERM HUP; do
 	check "nothing is left" await gone lock
 done
 
+# With a grace, who wants it gone asks first.
+BVISOR_FLAGS_BEFORE=$BVISOR_FLAGS
+BVISOR_FLAGS="$BVISOR_FLAGS --grace 30s"
+start 'trap "rm -f left; exit 5" TERM; : >left; : >ready; while :; do sleep 0.1; done'
+kill -TERM "$pid"
+ended
+status 143 "with a grace SIGTERM is still the end"
+check "and the workload has cleaned up" test ! -e left
+check "nothing is left" await gone lock
+start 'trap "" INT TERM; : >ready; while :; do sleep 0.1; done'
+kill -INT "$pid"
+sleep 0.3
+kill -INT "$pid"
+sleep 0.5
+check "the second Ctrl-C begins the grace" held lock
+kill -INT "$pid"
+ended
+status 130 "and the third ends it"
+check "nothing is left" await gone lock
+BVISOR_FLAGS=$BVISOR_FLAGS_BEFORE
+
 start 'setsid sh -c "trap \"\" TERM HUP INT; while :; do sleep 0.1; done" & : >ready; while :; do sleep 0.1; done'
 kill -KILL "$pid"
 ended

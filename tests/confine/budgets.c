@@ -78,8 +78,8 @@ static void add_process(pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	file = fopen(path, "re");
 	if (file != NULL && fgets(line, sizeof(line), file) != NULL && strrchr(line, ')') != NULL &&
-	    sscanf(strrchr(line, ')'),
-		   ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2)
+	    sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+		   &user, &system) == 2)
 		sum.cpu_us += (user + system) * (SECOND_US / 100);
 	if (file != NULL)
 		fclose(file);
@@ -127,7 +127,6 @@ static void expect_stopped(const struct ran *ran, enum bv_limit limit)
 }
 
 /* ---- processor time -------------------------------------------------------------------------- */
-
 
 /* Stopped for its processor time, neither early nor late. */
 static void expect_cpu_held(const struct place *place, struct bv_spec *spec, bool seen_whole)
@@ -283,7 +282,8 @@ static void expect_memory_had(const struct place *place, const char *verb, const
 	EXPECT_INT(ran.report.body.budget.resident_bytes.finding, BV_FINDING_WITHIN_LIMIT);
 	EXPECT_THAT(ran.report.body.budget.resident_bytes.observed_usage > (uint64_t)8 * MIB,
 		    "%s: only %llu KiB were seen", verb,
-		    (unsigned long long)ran.report.body.budget.resident_bytes.observed_usage / 1024);
+		    (unsigned long long)ran.report.body.budget.resident_bytes.observed_usage /
+			    1024);
 }
 
 EVERYWHERE_WITHIN(anonymous_memory_is_held, 120)
@@ -357,8 +357,8 @@ EVERYWHERE(the_most_tasks_at_once_are_told)
 		EXPECT_SAID(&ran, "filled");
 		witness = &ran.report.body.budget.process_count;
 		EXPECT_UINT(witness->observed_usage, 17);
-		EXPECT_INT(witness->finding, limit == 17 ? BV_FINDING_LIMIT_REACHED
-							 : BV_FINDING_WITHIN_LIMIT);
+		EXPECT_INT(witness->finding,
+			   limit == 17 ? BV_FINDING_LIMIT_REACHED : BV_FINDING_WITHIN_LIMIT);
 		/* It reached the limit, and nothing ended it there. */
 		EXPECT(!ran.report.body.has_stopped_by);
 	}
@@ -387,8 +387,8 @@ EVERYWHERE(the_most_descriptors_of_a_process_are_told)
 		EXPECT_SAID(&ran, limit == 20 ? "opened 17" : "opened 100");
 		witness = &ran.report.body.budget.handle_count;
 		EXPECT_UINT(witness->observed_usage, limit == 20 ? 20 : 103);
-		EXPECT_INT(witness->finding, limit == 20 ? BV_FINDING_LIMIT_REACHED
-							 : BV_FINDING_WITHIN_LIMIT);
+		EXPECT_INT(witness->finding,
+			   limit == 20 ? BV_FINDING_LIMIT_REACHED : BV_FINDING_WITHIN_LIMIT);
 	}
 }
 

@@ -68,8 +68,8 @@ static bool has_children(void)
 /* Every other kind of end: fine, a code, no such program, a limit, a refused plan, freed while it runs. */
 static const char *run_one(int number)
 {
-	static const char *const programs[] = {"/bin/true", "/bin/false", "/nonexistent", "/bin/sleep",
-					       "/bin/true", "/bin/sleep"};
+	static const char *const programs[] = {"/bin/true",  "/bin/false", "/nonexistent",
+					       "/bin/sleep", "/bin/true",  "/bin/sleep"};
 	static const char *const outcomes[] = {"Completed", "Failed", "Failed",
 					       "Timeout",   NULL,     NULL};
 	const int kind = number % 6;

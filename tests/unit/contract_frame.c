@@ -277,6 +277,41 @@ TEST(a_set_of_system_calls_is_a_key_at_the_end)
 	EXPECT_STR(hex_of(bytes.data, bytes.len), "81a873797363616c6c73a6537472696374");
 }
 
+/* Golden bytes: what the launcher is told to hold, a grace, and the limit that ended a run. */
+TEST(limits_of_the_launcher_are_keys_of_their_own)
+{
+	const struct bv_launch_limits limits = {.interval_micros = 5000,
+						.grace_micros = 1,
+						.has_cpu_micros = true,
+						.cpu_micros = 2};
+	const struct bv_execution_options execution = {.has_grace_micros = true, .grace_micros = 3};
+	struct bv_launch_limits decoded;
+	struct bv_str bytes = bytes_of(&bv_launch_limits_type, &limits);
+
+	EXPECT_STR(hex_of(bytes.data, bytes.len),
+		   "83af696e74657276616c5f6d6963726f73cd1388ac67726163655f6d6963726f7301"
+		   "aa6370755f6d6963726f7302");
+	decode_ok(&bv_launch_limits_type, bytes, &decoded);
+	EXPECT_INT(bv_value_compare(&bv_launch_limits_type, &limits, &decoded), 0);
+	bytes = bytes_of(&bv_execution_options_type, &execution);
+	EXPECT_STR(hex_of(bytes.data, bytes.len), "81ac67726163655f6d6963726f7303");
+}
+
+/* The names a report has for limits are those of the budgets, in their order. */
+TEST(a_limit_is_a_dimension_by_another_name)
+{
+	static const char *const names[] = {"Wall",    "Cpu",     "Resident", "Processes",
+					    "Handles", "Storage", "Network"};
+	_Static_assert((int)BV_LIMIT_WALL == (int)BV_DIMENSION_WALL &&
+			       (int)BV_LIMIT_NETWORK == (int)BV_DIMENSION_NETWORK &&
+			       (int)BV_LIMIT_PROCESSES == (int)BV_DIMENSION_PROCESSES,
+		       "one numbering");
+
+	EXPECT_UINT(bv_limit_type.row_count, BV_DIMENSION_COUNT);
+	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
+		EXPECT_STR(bv_name_of(&bv_limit_type, d), names[d]);
+}
+
 TEST(attempt_and_admission_placeholders_are_the_reference_s)
 {
 	static const struct {

@@ -444,6 +444,10 @@ TEST(everything_it_does_not_hold_is_refused)
 						       .syscalls = BV_SYSCALLS_STRICT};
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
 		     BV_E_UNSUPPORTED, "LaunchWorkload", "filters no system calls");
+	spec.execution = (struct bv_execution_options){.has_grace_micros = true,
+						       .grace_micros = 1000000};
+	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
+		     BV_E_UNSUPPORTED, "LaunchWorkload", "without a grace");
 	spec = spec_launch();
 	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {S("m")}};
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),

@@ -498,6 +498,10 @@ TEST(how_to_run_is_checked_part_by_part)
 		 NULL,
 		 "execution.capture_limit_bytes",
 		 "1073741825 bytes of each stream"},
+		{{.has_grace_micros = true, .grace_micros = 3600000001},
+		 NULL,
+		 "execution.grace_micros",
+		 "more than an hour"},
 		{{.has_deny = true}, "a", "execution.deny[0]", "is not absolute"},
 		{{.has_deny = true}, "/", "execution.deny[0]", "nothing is left"},
 		{{.has_deny = true}, "/r//", "execution.deny[0]", "granted and denied"},
@@ -551,6 +555,8 @@ TEST(what_says_nothing_is_left_out)
 		.has_deny = true,
 		.has_syscalls = true,
 		.syscalls = BV_SYSCALLS_BASELINE,
+		.has_grace_micros = true,
+		.grace_micros = 0,
 	};
 	struct bv_boundary_spec spec = spec_run_as(idle),
 				plain = spec_run_as((struct bv_execution_options){0});
@@ -579,13 +585,15 @@ TEST(what_says_something_stays_in_one_form)
 		.deny = {deny, 3},
 		.has_syscalls = true,
 		.syscalls = BV_SYSCALLS_STRICT,
+		.has_grace_micros = true,
+		.grace_micros = 3600000000,
 	});
 
 	EXPECT(strstr(normal_form(&spec),
 		      "\"execution\":{\"cwd\":\"/r\",\"without\":[\"Namespaces\"],\"minimum\":\"Enforced\","
 		      "\"minimum_for\":[{\"kind\":\"Filesystem\",\"guarantee\":\"Mediated\"},"
 		      "{\"kind\":\"CaptureStreams\",\"guarantee\":\"Mediated\"}],\"deny\":[\"/a\",\"/z/y\"],"
-		      "\"syscalls\":\"Strict\"}") != NULL);
+		      "\"syscalls\":\"Strict\",\"grace_micros\":3600000000}") != NULL);
 }
 
 TEST(lists_of_people_end_somewhere)

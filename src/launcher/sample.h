@@ -18,11 +18,13 @@
 /* /proc/<pid>/stat */
 struct sample_stat {
 	char state;
+	pid_t parent;
 	uint32_t threads;
 	uint64_t faults;       /* pages it asked for, its own only */
 	uint64_t ticks;        /* processor time, its own only */
 	uint64_t waited_ticks; /* of the children it waited for, and theirs */
 	uint64_t start;        /* tells it from others of its number */
+	uint64_t pages;        /* resident, of any kind; 0 once it has none or is about to end */
 };
 bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat);
 

@@ -17,11 +17,19 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "contract/base.h"
 
-enum { FILES_MAX = 1 << 14, PATH_BYTES = 64, TABLE_BYTES = 1 << 16, BLOCK_BYTES = 512 };
+enum {
+	PATH_BYTES = 64,
+	TABLE_BYTES = 1 << 16,
+	BLOCK_BYTES = 512,
+	/* A process may have so many that looking at all of them would make everything else late. */
+	DESCRIPTORS_A_TIME = 1 << 10,
+	EXACT_NS = 50000000,
+};
 
 static uint64_t plus(uint64_t a, uint64_t b)
 {
@@ -42,48 +50,78 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* ---- memory that need not be mapped ---------------------------------------------------------- */
 
-static struct sampler_file *find_file(const struct sampler *sampler, uint64_t inode)
+static bool has_file(const struct sampler_files *files, uint64_t inode)
 {
-	for (size_t i = 0; i < sampler->file_count; i++) {
-		if (sampler->files[i].inode == inode)
-			return &sampler->files[i];
+	for (size_t i = 0; i < files->count; i++) {
+		if (files->items[i].inode == inode)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-static void add_file(struct sampler *sampler, const struct stat *seen)
+/*
+ * A memory file is called so, whatever else it is called; nothing else is asked for its size, for
+ * whose answer we might have to wait (a file of a network, of a daemon).
+ */
+static void add_file(struct sampler *sampler, int dir, const char *name)
 {
-	if (seen->st_dev != sampler->memory_device || !S_ISREG(seen->st_mode) ||
-	    find_file(sampler, seen->st_ino) != NULL)
+	static const char prefix[] = "/memfd:";
+	struct sampler_files *found = &sampler->found;
+	char target[sizeof(prefix) - 1];
+	struct stat seen;
+	uint64_t bytes;
+
+	if (readlinkat(dir, name, target, sizeof(target)) != (ssize_t)sizeof(target) ||
+	    memcmp(target, prefix, sizeof(target)) != 0 || fstatat(dir, name, &seen, 0) != 0 ||
+	    seen.st_dev != sampler->memory_device || has_file(found, seen.st_ino))
 		return;
-	if (sampler->file_count < FILES_MAX)
-		sampler->files[sampler->file_count++] = (struct sampler_file){
-			seen->st_ino, (uint64_t)seen->st_blocks * BLOCK_BYTES};
-	sampler->files_bytes = plus(sampler->files_bytes, (uint64_t)seen->st_blocks * BLOCK_BYTES);
+	bytes = (uint64_t)seen.st_blocks * BLOCK_BYTES;
+	if (found->count < SAMPLER_FILES_MAX)
+		found->items[found->count++] = (struct sampler_file){seen.st_ino, bytes};
+	found->bytes = plus(found->bytes, bytes);
+}
+
+/* From where the round stands; false when it has looked at enough for once. */
+static bool look_through(struct sampler *sampler, pid_t pid, int *left)
+{
+	const struct dirent *entry;
+	char path[PATH_BYTES];
+	bool whole = true;
+	DIR *dir;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%d/fd", (int)pid);
+	fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (dir == NULL)
+		return true;
+	if (pid == sampler->files_pid)
+		seekdir(dir, sampler->files_place);
+	while (whole && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.')
+			add_file(sampler, fd, entry->d_name);
+		whole = --*left > 0;
+	}
+	sampler->files_pid = pid;
+	sampler->files_place = telldir(dir);
+	closedir(dir);
+	return whole;
 }
 
 void sampler_find_files(struct sampler *sampler)
 {
-	sampler->file_count = 0;
-	sampler->files_bytes = 0;
-	for (size_t i = 0; i < sampler->count; i++) {
-		char path[PATH_BYTES];
-		struct stat seen;
-		DIR *dir;
-		int fd;
+	const struct sampler_files last = sampler->files;
+	int left = DESCRIPTORS_A_TIME;
 
-		(void)snprintf(path, sizeof(path), "%d/fd", (int)sampler->members[i].pid);
-		fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		dir = fd >= 0 ? fdopendir(fd) : NULL;
-		for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
-			/* Follows to the file itself, whatever it is called, and opens nothing. */
-			if (entry->d_name[0] != '.' &&
-			    fstatat(dirfd(dir), entry->d_name, &seen, 0) == 0)
-				add_file(sampler, &seen);
-		}
-		if (dir != NULL)
-			closedir(dir);
+	for (size_t i = 0; i < sampler->count; i++) {
+		if (sampler->members[i].pid >= sampler->files_pid &&
+		    !look_through(sampler, sampler->members[i].pid, &left))
+			return;
 	}
+	/* A whole round. */
+	sampler->files = sampler->found;
+	sampler->found = (struct sampler_files){.items = last.items};
+	sampler->files_pid = 0;
 }
 
 static uint64_t segments_bytes(const struct sampler *sampler)
@@ -117,7 +155,7 @@ static uint64_t stored_bytes(const struct sampler *sampler)
 
 static uint64_t unmapped_bytes(const struct sampler *sampler)
 {
-	return plus(sampler->files_bytes, plus(segments_bytes(sampler), stored_bytes(sampler)));
+	return plus(sampler->files.bytes, plus(segments_bytes(sampler), stored_bytes(sampler)));
 }
 
 uint64_t sampler_memory_most(const struct sampler *sampler)
@@ -139,7 +177,7 @@ static bool is_counted(const struct sampler *sampler, const struct sample_map *m
 	if (device != sampler->memory_device)
 		return false;
 	/* A memory file can be called so too, but then it is found as one. */
-	return find_file(sampler, map->inode) != NULL ||
+	return has_file(&sampler->files, map->inode) ||
 	       (sampler->segments_fd >= 0 &&
 		memmem(line, size, segment, sizeof(segment) - 1) != NULL);
 }
@@ -200,32 +238,97 @@ static uint64_t counted_twice(const struct sampler *sampler, pid_t pid)
 	return maps.bytes;
 }
 
-uint64_t sampler_memory_exact(struct sampler *sampler)
+/* What is left of the members is written down at them, for some of them will end meanwhile. */
+static void count_member(struct sampler *sampler, struct sampler_member *member, bool unmapped)
 {
 	static char data[4096];
-	const uint64_t unmapped = unmapped_bytes(sampler);
-	uint64_t anonymous = 0, shared = 0, twice = 0;
+	const struct sample_status *memory = &member->memory;
+	size_t size = 0;
 
-	sampler->new_faults = 0;
+	member->round = sampler->round;
+	member->share = (struct sample_share){0, 0};
+	member->twice = 0;
+	if (member->borrows)
+		return;
+	if (memory->anonymous + memory->shared + memory->swapped > 0)
+		size = sampler_read(sampler, member->pid, "smaps_rollup", data, sizeof(data));
+	/* Where it may not be read, or has ended meanwhile: nothing is taken for shared. */
+	if (!sample_rollup(data, size, &member->share))
+		member->share = (struct sample_share){plus(memory->anonymous, memory->swapped),
+						      memory->shared};
+	member->share.anonymous = plus(member->share.anonymous, memory->tables);
+	/* Shared memory swapped out is in nobody's share, so it is there if it counts at all. */
+	if (member->share.shared > 0 && unmapped)
+		member->twice = counted_twice(sampler, member->pid);
+	sampler->counted.anonymous = plus(sampler->counted.anonymous, member->share.anonymous);
+	sampler->counted.shared = plus(sampler->counted.shared, member->share.shared);
+	sampler->counted_twice = plus(sampler->counted_twice, member->twice);
+}
+
+/* Still there, and still with what it had: it has not ended, and not become another program. */
+static bool is_still_there(const struct sampler *sampler, const struct sampler_member *member)
+{
+	char data[1024];
+	const size_t size = sampler_read(sampler, member->pid, "stat", data, sizeof(data));
+	struct sample_stat stat;
+
+	return sample_stat(data, size, &stat) && stat.start == member->start &&
+	       stat.pages >= member->pages / 2 && stat.pages > 0;
+}
+
+static uint64_t sum_of(const struct sample_share *share, uint64_t twice, uint64_t unmapped)
+{
+	return plus(plus(share->anonymous, unmapped),
+		    share->shared - least(twice, least(share->shared, unmapped)));
+}
+
+/* Whoever ended during the round has left its share to others, who may have been counted after that. */
+static uint64_t sum_of_remaining(const struct sampler *sampler, uint64_t unmapped)
+{
+	struct sample_share share = {0, 0};
+	uint64_t twice = 0;
+
 	for (size_t i = 0; i < sampler->count; i++) {
 		const struct sampler_member *member = &sampler->members[i];
-		const struct sample_status *memory = &member->memory;
-		struct sample_share share;
-		size_t size = 0;
 
-		if (memory->anonymous + memory->shared + memory->swapped > 0)
-			size = sampler_read(sampler, member->pid, "smaps_rollup", data,
-					    sizeof(data));
-		/* Where it may not be read, or has ended meanwhile: nothing is taken for shared. */
-		if (!sample_rollup(data, size, &share))
-			share = (struct sample_share){plus(memory->anonymous, memory->swapped),
-						      memory->shared};
-		anonymous = plus(anonymous, plus(share.anonymous, memory->tables));
-		shared = plus(shared, share.shared);
-		/* Shared memory swapped out is in nobody's share, so it is there if it counts at all. */
-		if (share.shared > 0 && unmapped > 0)
-			twice = plus(twice, counted_twice(sampler, member->pid));
+		if (member->round != sampler->round || !is_still_there(sampler, member))
+			continue;
+		share.anonymous = plus(share.anonymous, member->share.anonymous);
+		share.shared = plus(share.shared, member->share.shared);
+		twice = plus(twice, member->twice);
 	}
-	twice = least(twice, least(shared, unmapped));
-	return plus(plus(anonymous, unmapped), shared - twice);
+	return sum_of(&share, twice, unmapped);
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+bool sampler_memory_exact(struct sampler *sampler, uint64_t *ret_least, uint64_t *ret_most)
+{
+	const uint64_t unmapped = unmapped_bytes(sampler), began = clock_ns();
+	bool whole = true;
+
+	if (!sampler->counting) {
+		sampler->counting = true;
+		sampler->round++;
+		sampler->counting_pid = 0;
+		sampler->counted = (struct sample_share){0, 0};
+		sampler->counted_twice = sampler->new_faults = 0;
+	}
+	for (size_t i = 0; i < sampler->count && whole; i++) {
+		if (sampler->members[i].pid <= sampler->counting_pid)
+			continue;
+		count_member(sampler, &sampler->members[i], unmapped > 0);
+		sampler->counting_pid = sampler->members[i].pid;
+		whole = i + 1 == sampler->count || clock_ns() - began < EXACT_NS;
+	}
+	sampler->counting = !whole;
+	*ret_least = sum_of_remaining(sampler, unmapped);
+	*ret_most = sum_of(&sampler->counted, sampler->counted_twice, unmapped);
+	return whole;
 }

@@ -78,6 +78,7 @@ bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat)
 {
 	/* Counted behind the state; what is between these is of no interest. */
 	enum {
+		PARENT = 1,
 		MINOR = 7,
 		MAJOR = 9,
 		USER = 11,
@@ -85,9 +86,10 @@ bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat)
 		CHILD_USER,
 		CHILD_SYSTEM,
 		THREADS = 17,
-		START = 19
+		START = 19,
+		PAGES = 21
 	};
-	uint64_t fields[START + 1] = {0};
+	uint64_t fields[PAGES + 1] = {0};
 	const char *end = text + size, *at = NULL;
 
 	/* The name stands in parentheses and may hold some itself; behind the last are numbers alone. */
@@ -97,7 +99,7 @@ bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat)
 		return false;
 	ret_stat->state = at[1];
 	at += 2;
-	for (size_t i = 1; i <= START; i++) {
+	for (size_t i = 1; i <= PAGES; i++) {
 		skip_blanks(&at, end);
 		/* A priority may be negative; none of those used can be. */
 		if (at < end && *at == '-')
@@ -110,6 +112,8 @@ bool sample_stat(const char *text, size_t size, struct sample_stat *ret_stat)
 	ret_stat->waited_ticks = plus(fields[CHILD_USER], fields[CHILD_SYSTEM]);
 	ret_stat->threads = fields[THREADS] > UINT32_MAX ? UINT32_MAX : (uint32_t)fields[THREADS];
 	ret_stat->start = fields[START];
+	ret_stat->pages = fields[PAGES];
+	ret_stat->parent = fields[PARENT] > INT32_MAX ? 0 : (pid_t)fields[PARENT];
 	return true;
 }
 

@@ -18,9 +18,10 @@
 #include "linux/sys.h"
 
 enum {
-	/* Address space for so many; it is taken as they come.  Beyond, they are counted and no more. */
+	/* Address space for so many; it is taken as they come. */
 	MEMBERS_MAX = 1 << 16,
-	FILES_MAX = 1 << 14,
+	/* Read at one look, which then takes a tenth of a second: whatever else is due waits for it. */
+	READ_MAX = 1 << 11,
 	PATH_BYTES = 64,
 	FILE_BYTES = 4096,
 	LIST_BYTES = 1 << 16,
@@ -74,11 +75,12 @@ int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 		.members = map(MEMBERS_MAX * sizeof(*sampler->members)),
 		.spare = map(MEMBERS_MAX * sizeof(*sampler->members)),
 		.pids = map(MEMBERS_MAX * sizeof(*sampler->pids)),
-		.files = map(FILES_MAX * sizeof(*sampler->files)),
+		.files = {.items = map(SAMPLER_FILES_MAX * sizeof(*sampler->files.items))},
+		.found = {.items = map(SAMPLER_FILES_MAX * sizeof(*sampler->files.items))},
 		.memory_device = device_of_memory_files(),
 	};
 	if (sampler->members == NULL || sampler->spare == NULL || sampler->pids == NULL ||
-	    sampler->files == NULL)
+	    sampler->files.items == NULL || sampler->found.items == NULL)
 		return -1;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FDS_RESERVED)
 		sampler->fds_left = files.rlim_cur > MEMBERS_MAX
@@ -343,7 +345,9 @@ static bool read_member(struct sampler *sampler, struct sampler_member *member, 
 	member->looks++;
 	member->start = stat.start;
 	member->threads = stat.threads > 0 ? stat.threads : 1;
-	member->running = stat.state == 'R';
+	member->state = stat.state;
+	member->parent = stat.parent;
+	member->pages = stat.pages;
 	if (bv_mul(stat.ticks, sampler->tick_ns, &own_ns) && own_ns > member->cpu_ns)
 		member->cpu_ns = own_ns;
 	if (bv_mul(stat.waited_ticks, sampler->tick_ns, &waited_ns))
@@ -362,16 +366,63 @@ static bool read_member(struct sampler *sampler, struct sampler_member *member, 
 	return true;
 }
 
-static void add_member(struct sampler *sampler, const struct sampler_member *member)
+struct sampler_member *sampler_find(const struct sampler *sampler, pid_t pid)
 {
-	const struct sample_status *memory = &member->memory;
+	size_t low = 0, high = sampler->count;
 
-	sampler->tasks = plus(sampler->tasks, member->threads);
-	sampler->cpu_ns = plus(sampler->cpu_ns, member->cpu_ns);
-	sampler->waited_ns = plus(sampler->waited_ns, member->waited_ns);
-	sampler->memory_bytes = plus(sampler->memory_bytes,
-				     plus(plus(memory->anonymous, memory->shared),
-					  plus(memory->swapped, memory->tables)));
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (sampler->members[middle].pid == pid)
+			return &sampler->members[middle];
+		if (sampler->members[middle].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static bool has_same(const struct sample_status *a, const struct sample_status *b)
+{
+	return a->anonymous == b->anonymous && a->shared == b->shared && a->swapped == b->swapped &&
+	       a->tables == b->tables;
+}
+
+/*
+ * Between vfork and exec parent and child have one memory, and it must not count twice: every program
+ * that starts others would seem to have double at times.  The parent waits then, and there is one
+ * such child at most.
+ */
+static void find_borrowers(struct sampler *sampler)
+{
+	for (size_t i = 0; i < sampler->count; i++)
+		sampler->members[i].borrows = sampler->members[i].lends = false;
+	for (size_t i = 0; i < sampler->count; i++) {
+		struct sampler_member *member = &sampler->members[i];
+		struct sampler_member *parent = sampler_find(sampler, member->parent);
+
+		if (parent == NULL || parent->state != 'D' || parent->lends ||
+		    !has_same(&member->memory, &parent->memory))
+			continue;
+		parent->lends = member->borrows = true;
+	}
+}
+
+static void add_up(struct sampler *sampler)
+{
+	for (size_t i = 0; i < sampler->count; i++) {
+		const struct sampler_member *member = &sampler->members[i];
+		const struct sample_status *memory = &member->memory;
+
+		sampler->tasks = plus(sampler->tasks, member->threads);
+		sampler->cpu_ns = plus(sampler->cpu_ns, member->cpu_ns);
+		sampler->waited_ns = plus(sampler->waited_ns, member->waited_ns);
+		if (!member->borrows)
+			sampler->memory_bytes = plus(sampler->memory_bytes,
+						     plus(plus(memory->anonymous, memory->shared),
+							  plus(memory->swapped, memory->tables)));
+	}
 }
 
 /*
@@ -384,7 +435,7 @@ static void bury(struct sampler *sampler, struct sampler_member *member)
 	const uint64_t interval = sampler->since_ns;
 	uint64_t rest = 0;
 
-	if (member->running && member->cpu_ns > 0) {
+	if (member->state == 'R' && member->cpu_ns > 0) {
 		const uint64_t thousandth = plus(member->cpu_ns, member->ready_ns) / 1000 + 1;
 
 		rest = interval / 1000 * (member->cpu_ns / thousandth);
@@ -421,17 +472,28 @@ static void meet(struct sampler *sampler, pid_t pid, const struct sampler_member
 			return;
 		}
 	}
-	add_member(sampler, member);
 	sampler->count++;
+}
+
+/* There are too many to read all of them, and it is not this one's turn. */
+static void pass_by(struct sampler *sampler, pid_t pid, const struct sampler_member *known)
+{
+	struct sampler_member *member = &sampler->spare[sampler->count++];
+
+	*member = known != NULL
+			  ? *known
+			  : (struct sampler_member){.pid = pid, .fds = {-1, -1, -1}, .threads = 1};
 }
 
 static void meet_all(struct sampler *sampler, unsigned int what)
 {
 	struct sampler_member *before = sampler->members;
 	const size_t before_count = sampler->count;
+	const size_t first = sampler->turn < sampler->pid_count ? sampler->turn : 0;
 	size_t old = 0;
 
 	sampler->count = 0;
+	sampler->turn = sampler->pid_count > READ_MAX ? first + READ_MAX : 0;
 	for (size_t i = 0; i < sampler->pid_count; i++) {
 		const pid_t pid = sampler->pids[i];
 		const struct sampler_member *known = NULL;
@@ -440,7 +502,10 @@ static void meet_all(struct sampler *sampler, unsigned int what)
 			bury(sampler, &before[old]);
 		if (old < before_count && before[old].pid == pid)
 			known = &before[old++];
-		meet(sampler, pid, known, what);
+		if (i >= first && i < first + READ_MAX)
+			meet(sampler, pid, known, what);
+		else
+			pass_by(sampler, pid, known);
 	}
 	for (; old < before_count; old++)
 		bury(sampler, &before[old]);
@@ -496,12 +561,16 @@ bool sampler_look(struct sampler *sampler, unsigned int what, uint64_t most_task
 	listed = sampler->listing != NULL ? list_inside(sampler) : list_descendants(sampler);
 	if (!listed)
 		return false;
-	if (sampler->pid_count > most_tasks || sampler->pid_count > MEMBERS_MAX) {
+	if (sampler->pid_count > most_tasks) {
 		sampler->tasks = sampler->pid_count;
 		return true;
 	}
+	if (sampler->pid_count > MEMBERS_MAX)
+		return false;
 	sort_pids(sampler);
 	meet_all(sampler, what);
+	find_borrowers(sampler);
+	add_up(sampler);
 	return true;
 }
 

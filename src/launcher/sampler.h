@@ -23,6 +23,9 @@ enum {
 	SAMPLE_HANDLES = 4,
 };
 
+/* Memory files told apart; beyond, each descriptor of one counts for itself. */
+enum { SAMPLER_FILES_MAX = 1 << 10 };
+
 enum sample_file { SAMPLE_FILE_STAT, SAMPLE_FILE_STATUS, SAMPLE_FILE_SCHED, SAMPLE_FILE_COUNT };
 
 struct sampler_member {
@@ -32,11 +35,18 @@ struct sampler_member {
 	int fds[SAMPLE_FILE_COUNT];
 	uint32_t looks;
 	uint32_t threads;
-	bool running; /* or ready to, at the last look */
+	pid_t parent;
+	char state; /* at the last look */
 	uint64_t start;
 	uint64_t cpu_ns, ready_ns, waited_ns;
-	uint64_t faults;
+	uint64_t faults, pages;
 	struct sample_status memory;
+	/* It has its parent's memory, not some of its own (vfork): nothing of it counts. */
+	bool borrows, lends;
+	/* When it was counted page by page. */
+	uint32_t round;
+	struct sample_share share;
+	uint64_t twice;
 };
 
 struct sampler {
@@ -54,6 +64,7 @@ struct sampler {
 
 	struct sampler_member *members, *spare; /* ascending */
 	size_t count;
+	size_t turn; /* of which member it is to be read first */
 	pid_t *pids;
 	size_t pid_count;
 	uint64_t listed_tasks; /* threads of those listed; without namespaces alone */
@@ -74,11 +85,22 @@ struct sampler {
 	uint64_t gone_likely; /* what they probably came to in the end */
 
 	/* ---- memory files ---- */
-	struct sampler_file {
-		uint64_t inode, bytes;
-	} * files;
-	size_t file_count;
-	uint64_t files_bytes;
+	struct sampler_files {
+		struct sampler_file {
+			uint64_t inode, bytes;
+		} * items;
+		size_t count;
+		uint64_t bytes;
+	} files, found;  /* as of the last whole round, and of the one under way */
+	pid_t files_pid; /* where the round goes on */
+	long files_place;
+
+	/* ---- memory page by page: a round may take several looks ---- */
+	bool counting;
+	uint32_t round;
+	pid_t counting_pid;
+	struct sample_share counted; /* by all that were there at some time of the round */
+	uint64_t counted_twice;
 };
 
 /* Where to look.  Takes the descriptors over, also when it fails: -1 with errno. */
@@ -92,8 +114,8 @@ struct sampler_place {
 int sampler_init(struct sampler *sampler, const struct sampler_place *place);
 
 /*
- * Looks once.  With more than `most_tasks` processes it only counts them.  False when the members
- * cannot be told any more.
+ * Looks once.  With more than `most_tasks` processes it only counts them; of very many it reads some
+ * at each look, in turn.  False when the members cannot be told any more.
  */
 bool sampler_look(struct sampler *sampler, unsigned int what, uint64_t most_tasks, uint64_t now_ns);
 
@@ -107,16 +129,23 @@ bool sampler_count(struct sampler *sampler, uint64_t *ret_tasks);
  */
 uint64_t sampler_cpu_ns(const struct sampler *sampler);
 
-/* Looks through all open descriptors for memory files, and remembers them. */
+/* Looks through open descriptors for memory files, a number of them at a time. */
 void sampler_find_files(struct sampler *sampler);
 
 /* All that counts as memory, but pages of several processes for each of them: at least what there is. */
 uint64_t sampler_memory_most(const struct sampler *sampler);
 
-/* Exactly, page by page; takes as long as there is memory.  Begins `new_faults` anew. */
-uint64_t sampler_memory_exact(struct sampler *sampler);
+/*
+ * Page by page, for a twentieth of a second or one process more; begins `new_faults` anew.  True when
+ * all were counted.  Meanwhile some end, and others are then left with larger shares, so two sums
+ * come of it: what there is at least, and at most.
+ */
+bool sampler_memory_exact(struct sampler *sampler, uint64_t *ret_least, uint64_t *ret_most);
 
 /* ---- for sample_memory.c --------------------------------------------------------------------- */
+
+/* The member of that number; NULL. */
+struct sampler_member *sampler_find(const struct sampler *sampler, pid_t pid);
 
 /* Reads a file of a member; its length, 0 where it cannot be read. */
 size_t sampler_read(const struct sampler *sampler, pid_t pid, const char *name, char *data,

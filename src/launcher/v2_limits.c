@@ -50,6 +50,7 @@ struct limits {
 	/* Memory when it was last counted exactly, and what the quick count said then. */
 	bool has_exact;
 	uint64_t exact_bytes, most_bytes;
+	uint64_t counting_most; /* the quick count when the count under way began */
 
 	uint32_t reached; /* set over enum bv_dimension */
 	struct bv_record_usage usage;
@@ -253,15 +254,19 @@ static void check_memory(struct launch *launch, uint64_t now)
 								: UINT64_MAX;
 	const uint64_t most = sampler_memory_most(sampler), peak = limits->usage.memory_bytes;
 	const bool alone = sampler->count <= 1 && most == sampler->memory_bytes;
-	uint64_t bound = most, asked_for = UINT64_MAX, exact;
+	uint64_t bound = most, asked_for = UINT64_MAX, exact, at_most;
 
-	if (limits->has_exact && bv_mul(sampler->new_faults, PAGE_BYTES, &asked_for))
+	/* While a count is under way new faults are those since it began, and no bound follows from them. */
+	if (limits->has_exact && !sampler->counting &&
+	    bv_mul(sampler->new_faults, PAGE_BYTES, &asked_for))
 		bound = plus(plus(limits->exact_bytes, asked_for), minus(most, limits->most_bytes));
 	if (bound > most)
 		bound = most;
 	if (alone && (most <= limit || minus(most, rounding_bytes(sampler)) > limit)) {
-		exact = most;
+		exact = at_most = most;
 		sampler->new_faults = 0;
+		sampler->counting = false;
+		limits->counting_most = most;
 	} else if (now < limits->exact_at ||
 		   (limits->has_exact && bound <= limit &&
 		    bound <= plus(peak, peak / 4 + WITNESS_LEAST_BYTES))) {
@@ -269,15 +274,21 @@ static void check_memory(struct launch *launch, uint64_t now)
 		return;
 	} else {
 		const uint64_t began = launch_own_ns();
+		bool whole;
 
-		exact = sampler_memory_exact(sampler);
+		if (!sampler->counting)
+			limits->counting_most = most;
+		whole = sampler_memory_exact(sampler, &exact, &at_most);
 		limits->exact_at = launch_now_ns() +
 				   (launch_own_ns() - began) *
 					   (bound > limit ? SHARE_AT_STAKE - 1 : SHARE - 1);
+		/* The part is as much as it is. */
+		if (!whole && exact <= limit)
+			return;
 	}
 	limits->has_exact = true;
-	limits->exact_bytes = exact;
-	limits->most_bytes = most;
+	limits->exact_bytes = at_most;
+	limits->most_bytes = limits->counting_most;
 	raise_to(&limits->usage.memory_bytes, exact);
 	if (exact > limit)
 		reach(launch, BV_DIMENSION_RESIDENT, exact);

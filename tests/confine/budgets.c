@@ -314,6 +314,13 @@ EVERYWHERE_WITHIN(a_fork_of_a_large_process_is_no_use_of_memory, 120)
 	expect_memory_had(place, "fill-fork-written", "60", NULL, false);
 }
 
+/* Copies that end while they are counted leave their share to the others; a vfork has no copy at all. */
+EVERYWHERE_WITHIN(copies_that_come_and_go_are_no_use_of_memory, 120)
+{
+	expect_memory_had(place, "fill-fork-often", "45", NULL, true);
+	expect_memory_had(place, "fill-vfork-often", "45", NULL, true);
+}
+
 EVERYWHERE_WITHIN(memory_files_count_without_being_mapped, 120)
 {
 	expect_memory_held(place, "fill-memory-file", "1000", NULL);

@@ -200,6 +200,34 @@ static void fill_fork(int mib, bool write_all)
 	say("filled");
 }
 
+/* Copies that come and go all the time, each at its own: there is never more than one. */
+static void fill_fork_often(int mib, bool by_vfork)
+{
+	const size_t bytes = (size_t)mib * MIB;
+	const int64_t end = clock_ms(CLOCK_MONOTONIC) + 1500;
+	char *memory = map_memory(bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	static unsigned int turn; /* vfork may take a local one along */
+
+	touch(memory, bytes);
+	while (clock_ms(CLOCK_MONOTONIC) < end) {
+		const useconds_t life = 500 * (1 + turn++ * 7 % 23);
+		const pid_t pid = by_vfork ? vfork() : fork();
+
+		if (pid == 0) {
+			usleep(life);
+			_exit(0);
+		}
+		if (turn % 4 == 0)
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				;
+		if (turn % 8 == 0)
+			usleep(2000);
+	}
+	while (wait(NULL) > 0)
+		;
+	say("filled");
+}
+
 static void write_mib(int fd, int mib)
 {
 	static char block[MIB];
@@ -335,6 +363,10 @@ static bool do_fill(const char *verb, int mib)
 		fill_fork(mib, false);
 	else if (strcmp(verb, "fill-fork-written") == 0)
 		fill_fork(mib, true);
+	else if (strcmp(verb, "fill-fork-often") == 0)
+		fill_fork_often(mib, false);
+	else if (strcmp(verb, "fill-vfork-often") == 0)
+		fill_fork_often(mib, true);
 	else if (strcmp(verb, "fill-memory-file") == 0)
 		fill_memory_file(mib);
 	else if (strcmp(verb, "fill-segment") == 0)

@@ -49,6 +49,8 @@ static void expect_stat_named(const char *name, size_t name_size)
 	EXPECT_UINT(stat.waited_ticks, 70);
 	EXPECT_UINT(stat.threads, 5);
 	EXPECT_UINT(stat.start, 12345);
+	EXPECT_UINT(stat.pages, 244);
+	EXPECT_INT(stat.parent, 2);
 }
 
 TEST(a_process_is_read_whatever_it_calls_itself)
@@ -88,7 +90,7 @@ TEST(half_a_stat_is_none)
 	char text[1024];
 	const size_t size = (size_t)snprintf(text, sizeof(text), "4711 (a)%s", rest);
 	/* Up to the last field that is used. */
-	const size_t enough = (size_t)(strstr(text, "12345") - text) + 1;
+	const size_t enough = (size_t)(strstr(text, " 244 ") - text) + 2;
 	struct sample_stat stat;
 
 	for (size_t cut = 0; cut < size; cut++) {
@@ -103,7 +105,7 @@ TEST(numbers_without_end_are_the_largest)
 {
 	const char text[] = "1 (a) S 1 1 1 1 1 1 99999999999999999999999999 0 1 0 "
 			    "18446744073709551615 18446744073709551615 0 0 20 0 "
-			    "99999999999999999 0 77777777777777777777777 0";
+			    "99999999999999999 0 77777777777777777777777 0 1";
 	struct sample_stat stat;
 
 	EXPECT(sample_stat(text, sizeof(text) - 1, &stat));

@@ -56,9 +56,23 @@ static void expect_stat_named(const char *name, size_t name_size)
 TEST(a_process_is_read_whatever_it_calls_itself)
 {
 	static const char *const names[] = {
-		"bash",	 "",	   ")",	      "(",	      ") R 1 (",	    ") Z 0 0 0 0 0 0 ",
-		")))))", "a b c",  "\\n",     ") R 1 (1) Z 0", "1 2 3 4 5 6 7 8 9", "\t\n\v",
-		") ",	 ")\n R 1", "\xff\xfe", "4711 (",	      ") S",
+		"bash",
+		"",
+		")",
+		"(",
+		") R 1 (",
+		") Z 0 0 0 0 0 0 ",
+		")))))",
+		"a b c",
+		"\\n",
+		") R 1 (1) Z 0",
+		"1 2 3 4 5 6 7 8 9",
+		"\t\n\v",
+		") ",
+		")\n R 1",
+		"\xff\xfe",
+		"4711 (",
+		") S",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -120,10 +134,11 @@ TEST(numbers_without_end_are_the_largest)
 TEST(a_status_is_read_by_its_lines)
 {
 	/* The kernel writes a newline in a name as two characters. */
-	static const char text[] = "Name:\tRssAnon:\\nVmSwap: 9 kB\nUmask:\t0022\nState:\tR\n"
-				   "VmPeak:\t    9000 kB\nVmRSS:\t    5000 kB\nRssAnon:\t     100 kB\n"
-				   "RssFile:\t    4800 kB\nRssShmem:\t      20 kB\nVmPTE:\t      48 kB\n"
-				   "VmSwap:\t       3 kB\nThreads:\t1\n";
+	static const char text[] =
+		"Name:\tRssAnon:\\nVmSwap: 9 kB\nUmask:\t0022\nState:\tR\n"
+		"VmPeak:\t    9000 kB\nVmRSS:\t    5000 kB\nRssAnon:\t     100 kB\n"
+		"RssFile:\t    4800 kB\nRssShmem:\t      20 kB\nVmPTE:\t      48 kB\n"
+		"VmSwap:\t       3 kB\nThreads:\t1\n";
 	struct sample_status status;
 
 	sample_status(text, sizeof(text) - 1, &status);

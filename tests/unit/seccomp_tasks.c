@@ -27,8 +27,10 @@ static void make_programs(const struct bv_launch_seccomp *launch)
 
 static struct bv_launch_seccomp policy_of(enum bv_spawn_policy spawn)
 {
-	return (struct bv_launch_seccomp){
-		.spawn = spawn, .sockets = BV_SOCKETS_LOCAL, .notify = true, .shared = true};
+	return (struct bv_launch_seccomp){.spawn = spawn,
+					  .sockets = BV_SOCKETS_LOCAL,
+					  .notify = true,
+					  .shared = true};
 }
 
 /* What both programs say; and whether it is the same, but for being asked. */
@@ -51,8 +53,9 @@ static bool is_asked(const struct bv_launch_seccomp *launch, const struct seccom
 
 static bool asks_for(const struct bv_launch_seccomp *launch, int number, uint64_t flags)
 {
-	const struct seccomp_data data = {
-		.nr = number, .arch = BV_NATIVE_ARCH, .args = {flags, 1, 2, 3, 4, 5}};
+	const struct seccomp_data data = {.nr = number,
+					  .arch = BV_NATIVE_ARCH,
+					  .args = {flags, 1, 2, 3, 4, 5}};
 
 	return is_asked(launch, &data);
 }
@@ -106,8 +109,9 @@ TEST(where_none_may_be_made_nothing_changes)
 /* Every number, every single flag, every ABI this machine has. */
 TEST(nothing_else_changes)
 {
-	static const enum bv_spawn_policy policies[] = {
-		BV_SPAWN_DENY_NEW_TASKS, BV_SPAWN_ALLOW_THREADS, BV_SPAWN_ALLOW_DESCENDANTS};
+	static const enum bv_spawn_policy policies[] = {BV_SPAWN_DENY_NEW_TASKS,
+							BV_SPAWN_ALLOW_THREADS,
+							BV_SPAWN_ALLOW_DESCENDANTS};
 	static const uint32_t arches[] = {AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64,
 					  AUDIT_ARCH_ARM, 0};
 
@@ -117,9 +121,9 @@ TEST(nothing_else_changes)
 		make_programs(&launch);
 		for (uint32_t number = 0; number < 1200; number++) {
 			for (int bit = -1; bit < 64; bit++) {
-				struct seccomp_data data = {
-					.nr = (int)number,
-					.args = {bit < 0 ? 0 : UINT64_C(1) << bit}};
+				struct seccomp_data data = {.nr = (int)number,
+							    .args = {bit < 0 ? 0
+									     : UINT64_C(1) << bit}};
 
 				for (size_t a = 0; a < 5; a++) {
 					data.arch = arches[a];

@@ -171,7 +171,7 @@ struct bv_support_row {
 	const char *verdict;     /* "Enforced", "Mediated" or "Unsupported" */
 	const char *mechanism;
 	const char *evidence; /* claims, comma separated; may be empty */
-	const char *reason;   /* why it is weaker than Enforced; may be empty */
+	const char *reason;   /* why it, or some of it, is weaker than Enforced; may be empty */
 	const char *remedy;   /* what would mend that; may be empty */
 };
 BV_API size_t bv_support_row_count(const struct bv_support *support);

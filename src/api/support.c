@@ -34,10 +34,8 @@ static bool fill_requirement(struct bv_arena *arena, const struct bv_profile *pr
 		.verdict = bv_enforcement_name(verdict->enforcement),
 		.mechanism = verdict->enforcement == BV_UNSUPPORTED ? "" : mechanism.data,
 		.evidence = evidence.data,
-		.reason = verdict->enforcement == BV_ENFORCED ? ""
-							      : or_empty(profile->reason[kind]),
-		.remedy = verdict->enforcement == BV_ENFORCED ? ""
-							      : or_empty(profile->remedy[kind]),
+		.reason = or_empty(profile->reason[kind]),
+		.remedy = or_empty(profile->remedy[kind]),
 	};
 	return evidence.data && mechanism.data;
 }

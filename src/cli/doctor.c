@@ -30,6 +30,7 @@ static const enum cli_table_look result_looks[] = {
 
 struct tried {
 	enum cli_found free, confined;
+	bool enforced;         /* as the plan of that run had it */
 	struct bv_error error; /* of CLI_REFUSED */
 };
 
@@ -81,8 +82,10 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 		if (tried->confined == CLI_REFUSED)
 			result = REFUSED;
 		else if (!is_right(trial, tried))
-			result = strcmp(row->verdict, "Enforced") == 0 || trial->allowed ? BROKEN
-											 : PARTLY;
+			result = (strcmp(row->verdict, "Enforced") == 0 && tried->enforced) ||
+						 trial->allowed
+					 ? BROKEN
+					 : PARTLY;
 		if (!tried_any || result > worst)
 			worst = result;
 		tried_any = true;
@@ -107,7 +110,8 @@ static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_coun
 
 			tried->free = free_found;
 			tried->confined = cli_try_confined(lab, &cli_trials[i], backend,
-							   worlds[w].layer, &tried->error);
+							   worlds[w].layer, &tried->enforced,
+							   &tried->error);
 		}
 	}
 	show_progress(count, count);
@@ -198,6 +202,8 @@ static void print_json_trials(const struct world *world, const char *requirement
 		printf(",\"allowed\":%s", cli_trials[i].allowed ? "true" : "false");
 		print_member(",", "free", found_names[tried->free]);
 		print_member(",", "confined", found_names[tried->confined]);
+		if (tried->confined != CLI_REFUSED)
+			print_member(",", "claimed", tried->enforced ? "Enforced" : "Mediated");
 		if (tried->confined == CLI_REFUSED)
 			print_member(",", "refusal", tried->error.message);
 		printf("}");

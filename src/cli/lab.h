@@ -61,8 +61,12 @@ extern const struct cli_trial cli_trials[]; /* ends with a NULL requirement */
 /* Free: what the machine does when nobody holds it. */
 enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial);
 
-/* Confined, without `layer` (may be NULL).  CLI_REFUSED fills `err`. */
+/*
+ * Confined, without `layer` (may be NULL).  CLI_REFUSED fills `err`.  `ret_enforced` is what the
+ * plan of this very run claims for the trial's requirement: a grant may be weaker than its kind.
+ */
 enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
-				const char *backend, const char *layer, struct bv_error *err);
+				const char *backend, const char *layer, bool *ret_enforced,
+				struct bv_error *err);
 
 #endif

@@ -222,8 +222,21 @@ static void read_exit(const struct bv_report *report, struct cli_went *went)
 	}
 }
 
+static bool is_enforced(const struct bv_plan *plan, const char *requirement)
+{
+	for (size_t i = 0; i < bv_plan_row_count(plan); i++) {
+		const struct bv_plan_row row = bv_plan_row(plan, i);
+
+		if (strcmp(row.requirement, requirement) == 0 &&
+		    strcmp(row.verdict, "Enforced") != 0)
+			return false;
+	}
+	return true;
+}
+
 enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
-				const char *backend, const char *layer, struct bv_error *err)
+				const char *backend, const char *layer, bool *ret_enforced,
+				struct bv_error *err)
 {
 	static struct confined confined;
 	const struct bv_run_options options = {.output = take, .context = &confined};
@@ -238,6 +251,7 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 	cli_lab_reset(lab);
 	expand(lab, trial, &args);
 	confined.used = 0;
+	*ret_enforced = true;
 	if (spec && ask(lab, trial, &args, layer, spec, err) == BV_OK &&
 	    bv_plan_make(spec, backend, &plan, err) == BV_OK &&
 	    bv_run_start(plan, &options, &handle, err) == BV_OK &&
@@ -246,6 +260,7 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 		read_exit(report, &went);
 		went.output_bytes = confined.used;
 		found = trial->happened(lab, args.where, &went) ? CLI_HAPPENED : CLI_HELD;
+		*ret_enforced = is_enforced(plan, trial->requirement);
 		if (went.status == -1 && err) {
 			/* Never executed: that nothing happened says nothing. */
 			const char *message = NULL;

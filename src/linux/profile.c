@@ -67,6 +67,10 @@ static struct excuse no_namespaces(const struct bv_profile_snapshot *snapshot,
 		return (struct excuse){
 			"an outer sandbox's system call filter forbids user namespaces",
 			"let the outer sandbox allow clone and unshare with CLONE_NEWUSER, and mounts in them"};
+	if (bv_str_is(bv__fact_text(snapshot, BV_FACT_NAMESPACES), "no: ENOSYS at mount_setattr"))
+		return (struct excuse){
+			"this kernel is too old to make a private root of mounts (mount_setattr)",
+			"use Linux 5.12 or newer"};
 	return (struct excuse){
 		"user namespaces cannot be used here; the fact 'namespaces' says where it fails",
 		"use a kernel with CONFIG_USER_NS and allow user namespaces to this user"};
@@ -120,13 +124,31 @@ static void common_cells(const struct bv_layers *layers, struct bv_profile *prof
 
 /* ---- with namespaces ------------------------------------------------------------------------- */
 
-static void namespace_cells(const struct bv_layers *layers, struct bv_profile *profile)
+/* Mounts know reading or nothing, so some grants are weaker than the cell; bv__linux_classify has them. */
+static void why_without_landlock(const struct bv_execution_options *execution,
+				 struct bv_profile *profile)
+{
+	const bool on_request = execution != NULL && execution->has_without &&
+				(execution->without & 1u << BV_LAYER_LANDLOCK) != 0;
+
+	why(profile, BV_KIND_FILESYSTEM,
+	    "without Landlock a root granted for writing or execution alone can be read too, and pipes can be "
+	    "made in roots granted for writing",
+	    on_request ? "drop 'without landlock'"
+		       : "use a kernel with Landlock switched on (lsm=...,landlock)");
+}
+
+static void namespace_cells(const struct bv_layers *layers,
+			    const struct bv_execution_options *execution,
+			    struct bv_profile *profile)
 {
 	const uint32_t denied = layers->notify ? CLAIM(DENIED_ATTEMPTS) : 0;
 	const uint32_t attested = layers->attest ? CLAIM(MECHANISM_ATTESTATION) : 0;
 
 	cell(profile, BV_KIND_FILESYSTEM, BV_ENFORCED,
 	     layers->landlock ? "private_root+landlock" : "private_root", attested);
+	if (!layers->landlock)
+		why_without_landlock(execution, profile);
 	if (layers->netns)
 		cell(profile, BV_KIND_NETWORK_DENY_ALL, BV_ENFORCED, "empty_netns+seccomp",
 		     denied | attested);
@@ -213,7 +235,7 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 	(void)self;
 	common_cells(&layers, ret_profile);
 	if (layers.namespaces)
-		namespace_cells(&layers, ret_profile);
+		namespace_cells(&layers, execution, ret_profile);
 	else
 		bare_cells(&layers, execution, &excuse, ret_profile);
 	for (int d = 0; d < BV_DIMENSION_COUNT; d++) {

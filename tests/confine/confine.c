@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 #include "linux/cgroup.h"
 
 enum { SKIPPED = 77, BUFFERS = 16, WORDS_MAX = 64 };
+enum { MOUNT_SETATTR = 442, LANDLOCK_CREATE_RULESET = 444 };
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -46,6 +49,53 @@ static void remove_tree(const char *path)
 	EXPECT(strncmp(path, "/var/tmp/bvisor-confine-", 24) == 0);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", path);
 	EXPECT(system(command) == 0);
+}
+
+int landlock_abi(void)
+{
+	/* The flag asks for the version alone. */
+	long abi = syscall(LANDLOCK_CREATE_RULESET, NULL, 0, 1);
+
+	return abi > 0 ? (int)abi : 0;
+}
+
+/* 0, or the errno of making the namespaces that a place with namespaces is made of. */
+static int try_namespaces(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	EXPECT(pid >= 0);
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+			      CLONE_NEWUTS | CLONE_NEWCGROUP) == 0
+			      ? 0
+			      : errno);
+	EXPECT(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+const char *place_lacks(bool bare)
+{
+	static char why[80];
+	int error;
+
+	if (bare) {
+		if (landlock_abi() >= BARE_LANDLOCK_ABI)
+			return NULL;
+		(void)snprintf(why, sizeof(why),
+			       "no landlock that can hold files alone (ABI %d, needs %d)",
+			       landlock_abi(), BARE_LANDLOCK_ABI);
+		return why;
+	}
+	/* Nothing to set attributes of: another error than that there is no such call. */
+	if (syscall(MOUNT_SETATTR, -1, "", 0, NULL, 0) != 0 && errno == ENOSYS)
+		return "no userns worth having: no mount_setattr (Linux 5.12)";
+	error = try_namespaces();
+	if (error == 0)
+		return NULL;
+	(void)snprintf(why, sizeof(why), "no userns: %s", strerror(error));
+	return why;
 }
 
 static _Noreturn void be_in(const struct place *place, place_fn *body)
@@ -121,6 +171,20 @@ static void remove_group(const char *group)
 	}
 }
 
+/* For `everywhere`: the body that a place is left for. */
+static place_fn *body_of_place;
+
+static void unless_impossible(const struct place *place)
+{
+	const char *lack = place_lacks(place->bare);
+
+	if (lack != NULL) {
+		fprintf(stderr, "# not in this place: %s: %s\n", place->name, lack);
+		_exit(SKIPPED);
+	}
+	body_of_place(place);
+}
+
 /* Runs one place in a child, because ids cannot be taken back; its exit status. */
 static int visit(struct place *place, const char *base, place_fn *body)
 {
@@ -157,40 +221,54 @@ static int visit(struct place *place, const char *base, place_fn *body)
 	return 1;
 }
 
-void everywhere(place_fn *body)
+/* A directory below which places are, with what is tested where every user may run it. */
+static void make_base(char *base)
 {
-	struct place places[] = {
-		{.name = "root with namespaces"},
-		{.name = "root without namespaces", .bare = true},
-		{.name = "user with namespaces", .user = true},
-		{.name = "user without namespaces", .user = true, .bare = true},
-	};
-	char base[] = "/var/tmp/bvisor-confine-XXXXXX", launcher[64];
-	const bool root = geteuid() == 0;
-	int visited = 0, worst = 0;
+	static const struct {
+		const char *variable, *name;
+	} programs[] = {{"BVISOR_LAUNCHER_BIN", "launcher"},
+			{"BVISOR_GUEST_BIN", "guest"},
+			{"BVISOR_FAKE_BIN", "fake"}};
+	char path[64];
 
 	EXPECT_THAT(getenv("BVISOR_LAUNCHER_BIN") != NULL && getenv("BVISOR_GUEST_BIN") != NULL,
 		    "BVISOR_LAUNCHER_BIN and BVISOR_GUEST_BIN must name what is tested");
 	EXPECT(mkdtemp(base) != NULL && chmod(base, 0755) == 0);
-	(void)snprintf(launcher, sizeof(launcher), "%s/launcher", base);
-	copy_program(getenv("BVISOR_LAUNCHER_BIN"), launcher);
-	EXPECT(setenv("BVISOR_LAUNCHER_BIN", launcher, 1) == 0);
-	(void)snprintf(launcher, sizeof(launcher), "%s/guest", base);
-	copy_program(getenv("BVISOR_GUEST_BIN"), launcher);
-	if (getenv("BVISOR_FAKE_BIN") != NULL) {
-		(void)snprintf(launcher, sizeof(launcher), "%s/fake", base);
-		copy_program(getenv("BVISOR_FAKE_BIN"), launcher);
-		EXPECT(setenv("BVISOR_FAKE_BIN", launcher, 1) == 0);
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (getenv(programs[i].variable) == NULL)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", base, programs[i].name);
+		copy_program(getenv(programs[i].variable), path);
+		EXPECT(setenv(programs[i].variable, path, 1) == 0);
 	}
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && worst != 1; i++) {
+}
+
+static const struct place all_places[] = {
+	{.name = "root with namespaces"},
+	{.name = "root without namespaces", .bare = true},
+	{.name = "user with namespaces", .user = true},
+	{.name = "user without namespaces", .user = true, .bare = true},
+};
+
+enum { PLACES = sizeof(all_places) / sizeof(all_places[0]) };
+
+void everywhere(place_fn *body)
+{
+	char base[] = "/var/tmp/bvisor-confine-XXXXXX";
+	const bool root = geteuid() == 0;
+	int visited = 0, worst = 0;
+
+	body_of_place = body;
+	make_base(base);
+	for (size_t i = 0; i < PLACES && worst != 1; i++) {
+		struct place place = all_places[i];
 		int status;
 
 		/* An ordinary user is only ever that one. */
-		if (!root && !places[i].user)
+		if (!root && !place.user)
 			continue;
-		if (!root)
-			places[i].user = false;
-		status = visit(&places[i], base, body);
+		place.user = place.user && root;
+		status = visit(&place, base, unless_impossible);
 		visited += status == 0;
 		worst = status == 1 ? 1 : worst;
 	}
@@ -198,7 +276,28 @@ void everywhere(place_fn *body)
 	if (worst == 1)
 		_exit(1);
 	if (visited == 0)
-		_exit(SKIPPED);
+		SKIP("this machine can hold no place: neither landlock alone nor userns");
+}
+
+void in_one_place(bool user, bool bare, place_fn *body)
+{
+	char base[] = "/var/tmp/bvisor-confine-XXXXXX";
+	const bool root = geteuid() == 0;
+	int status;
+
+	SKIP_UNLESS(user || root, "not root");
+	make_base(base);
+	for (size_t i = 0; i < PLACES; i++) {
+		struct place place = all_places[i];
+
+		if (place.user != user || place.bare != bare)
+			continue;
+		place.user = place.user && root;
+		status = visit(&place, base, body);
+		remove_tree(base);
+		if (status != 0)
+			_exit(status);
+	}
 }
 
 void everywhere_delegated(place_fn *body)
@@ -338,7 +437,8 @@ static int64_t now_ms(void)
 
 bool await_end(struct bv_run *run, int timeout_ms)
 {
-	const int64_t until = now_ms() + timeout_ms;
+	const int64_t until = now_ms() +
+			      (timeout_ms >= 1000 ? timeout_ms * test_patience() : timeout_ms);
 	enum bv_run_state state = BV_RUN_STARTING;
 
 	for (;;) {
@@ -372,7 +472,7 @@ const struct bv_run_options gathering = {.output = gather};
 
 void await_output(struct bv_run *run, const char *text)
 {
-	const int64_t until = now_ms() + 10000;
+	const int64_t until = now_ms() + 10000 * test_patience();
 
 	while (strstr(gathered, text) == NULL) {
 		enum bv_run_state state;

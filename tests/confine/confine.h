@@ -31,7 +31,20 @@ struct place {
 enum { TEST_UID = 12345 };
 
 typedef void place_fn(const struct place *place);
+/* In every place that this machine can hold. */
 void everywhere(place_fn *body);
+/* In one of them, whether or not this machine can hold it. */
+void in_one_place(bool user, bool bare, place_fn *body);
+
+/*
+ * Why this machine cannot hold such a place; NULL where it can.  Asked of the kernel and not of
+ * bvisor, as whoever calls it; places.c holds bvisor to the same answer.
+ */
+const char *place_lacks(bool bare);
+
+/* The oldest Landlock that can keep files from being cut short. */
+enum { BARE_LANDLOCK_ABI = 3 };
+int landlock_abi(void);
 
 #define EVERYWHERE(name) EVERYWHERE_WITHIN(name, TEST_TIMEOUT_S)
 #define EVERYWHERE_WITHIN(name, seconds)                                                           \
@@ -94,7 +107,10 @@ struct bv_run *start_spec(struct bv_spec *spec, const struct bv_run_options *opt
 extern const struct bv_run_options gathering;
 /* Steps until what came so far holds `text`, or fails after ten seconds. */
 void await_output(struct bv_run *run, const char *text);
-/* Steps until `run` ended, at most `timeout_ms`; false if it did not. */
+/*
+ * Steps until `run` ended, at most `timeout_ms`; false if it did not.  A second or more only guards
+ * against hanging, and is longer where BVISOR_TEST_PATIENCE says so.
+ */
 bool await_end(struct bv_run *run, int timeout_ms);
 struct ran finish_run(struct bv_run *run);
 

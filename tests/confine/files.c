@@ -40,6 +40,28 @@ static int hidden(const struct place *place)
 	return place->bare ? EACCES : ENOENT;
 }
 
+/*
+ * Without Landlock a mount that can be written can be read too.  Then the plan must not have called
+ * it enforced: whoever demands that is refused.  Else the line must be there.
+ */
+static void expect_unreadable(const struct place *place, const struct ran *ran, const char *granted,
+			      const char *line)
+{
+	struct bv_error err = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_spec *spec;
+
+	if (place->bare || landlock_abi() > 0) {
+		EXPECT_SAID(ran, line);
+		return;
+	}
+	spec = guest_spec(place, "exit", "0", NULL);
+	grant(spec, BV_GRANT_WRITE, granted);
+	EXPECT_INT(bv_spec_require_enforced(spec, NULL, &err), BV_OK);
+	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &err), BV_E_MINIMUM);
+	EXPECT_THAT(strstr(err.message, "without Landlock") != NULL, "%s", err.message);
+}
+
 EVERYWHERE(two_read_roots_and_two_write_roots_behave_and_a_fifth_is_out_of_reach)
 {
 	const char *read1 = make_dir(place, "read1"), *read2 = make_dir(place, "read2");
@@ -101,8 +123,8 @@ EVERYWHERE(a_write_root_can_neither_be_read_nor_executed)
 	EXPECT(chmod(file, 0777) == 0);
 	grant(spec, BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
-	EXPECT_SAID(&ran, went("read", file, EACCES));
-	EXPECT_SAID(&ran, went("list", dir, EACCES));
+	expect_unreadable(place, &ran, dir, went("read", file, EACCES));
+	expect_unreadable(place, &ran, dir, went("list", dir, EACCES));
 	EXPECT_SAID(&ran, went("exec", file, EACCES));
 	EXPECT_SAID(&ran, went("write", file, 0));
 	EXPECT_SAID(&ran, went("truncate", file, 0));
@@ -167,7 +189,7 @@ EVERYWHERE(a_file_can_be_granted_alone)
 	EXPECT_SAID(&ran, "content first");
 	EXPECT(!said(&ran, went("write", one, 0)));
 	EXPECT_SAID(&ran, went("write", two, 0));
-	EXPECT_SAID(&ran, went("read", two, EACCES));
+	expect_unreadable(place, &ran, two, went("read", two, EACCES));
 	EXPECT_SAID(&ran, went("read", three, hidden(place)));
 	EXPECT(file_holds(one, "first\n") && file_holds(two, "second\nmore\n"));
 }
@@ -496,8 +518,10 @@ EVERYWHERE(no_pipe_can_be_made_in_a_granted_directory)
 
 	grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
-	EXPECT_SAID(&ran, went("mkfifo", name, EACCES));
-	EXPECT(!file_exists(name));
+	/* It is Landlock that knows pipes; SECURITY.md says so, and what the plan says. */
+	if (landlock_abi() > 0)
+		EXPECT_SAID(&ran, went("mkfifo", name, EACCES));
+	EXPECT(file_exists(name) == (landlock_abi() == 0));
 }
 
 EVERYWHERE(the_private_tmp_is_private_and_bounded)
@@ -537,7 +561,7 @@ EVERYWHERE(a_write_root_below_tmp_cannot_be_read_either)
 	grant(spec, BV_GRANT_WRITE, dir);
 	ran = run_spec(spec);
 	EXPECT_SAID(&ran, went("create", file, 0));
-	EXPECT_SAID(&ran, went("read", file, EACCES));
+	expect_unreadable(place, &ran, dir, went("read", file, EACCES));
 	EXPECT(file_holds(file, "new\n"));
 	if (!place->bare) {
 		spec = guest_spec(place, "exit", "0", NULL);

@@ -107,6 +107,21 @@ EVERYWHERE(without_clone3_everything_goes_on_as_before)
 	EXPECT_INT(ran.number, 5);
 }
 
+/* An older Landlock alone holds no files, and then nothing is started. */
+static bool nothing_is_started(const struct place *place)
+{
+	struct bv_error why = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_spec *spec;
+
+	if (landlock_abi() >= BARE_LANDLOCK_ABI)
+		return false;
+	spec = guest_spec(place, "exit", "0", NULL);
+	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &why), BV_E_UNSUPPORTED);
+	EXPECT(why.message[0] != '\0' && why.remedy[0] != '\0');
+	return true;
+}
+
 EVERYWHERE(inside_a_container_files_are_mediated_and_the_rest_holds)
 {
 	struct bv_error why = {.code = BV_OK};
@@ -121,10 +136,12 @@ EVERYWHERE(inside_a_container_files_are_mediated_and_the_rest_holds)
 	support = look();
 	EXPECT_STR(fact_of(support, "namespaces"), "no: EPERM at clone");
 	EXPECT_STR(fact_of(support, "outer_seccomp"), "2");
-	EXPECT_STR(row_of(support, "Filesystem").verdict, "Mediated");
 	EXPECT(strstr(row_of(support, "TempRoot").reason, "outer sandbox") != NULL);
 	EXPECT(row_of(support, "TempRoot").remedy[0] != '\0');
 	EXPECT_STR(row_of(support, "NetworkDenyAll").verdict, "Enforced");
+	if (nothing_is_started(place))
+		return;
+	EXPECT_STR(row_of(support, "Filesystem").verdict, "Mediated");
 	spec = guest_spec(place, "exit", "0", NULL);
 	EXPECT_INT(bv_spec_require_enforced(spec, NULL, &why), BV_OK);
 	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &why), BV_E_MINIMUM);
@@ -195,6 +212,8 @@ EVERYWHERE(with_user_namespaces_used_up_the_reason_is_named)
 	support = look();
 	EXPECT_STR(fact_of(support, "namespaces"), "no: ENOSPC at clone");
 	EXPECT(strstr(row_of(support, "TempRoot").reason, "max_user_namespaces") != NULL);
+	if (nothing_is_started(place))
+		return;
 	ran = run_guest(place, "read", "/etc/passwd", ",", "exit", "3", NULL);
 	EXPECT_SAID(&ran, "read /etc/passwd: 13");
 	EXPECT_INT(ran.number, 3);
@@ -206,15 +225,15 @@ EVERYWHERE(a_root_without_another_id_starts_nothing)
 	struct bv_error why = {.code = BV_OK};
 	struct bv_plan *plan = NULL;
 	struct bv_spec *spec;
-	char map[64];
+	char map[64], group_map[64];
 
 	if (place->bare || geteuid() == 0)
 		return;
 	(void)snprintf(map, sizeof(map), "0 %u 1", geteuid());
+	(void)snprintf(group_map, sizeof(group_map), "0 %u 1", getegid());
 	EXPECT(unshare(CLONE_NEWUSER) == 0 && put("/proc/self/setgroups", "deny") &&
 	       put("/proc/self/uid_map", map));
-	(void)snprintf(map, sizeof(map), "0 %u 1", TEST_UID);
-	EXPECT(put("/proc/self/gid_map", map) && geteuid() == 0);
+	EXPECT(put("/proc/self/gid_map", group_map) && geteuid() == 0);
 	spec = guest_spec(place, "exit", "0", NULL);
 	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &why), BV_E_UNSUPPORTED);
 	EXPECT(strstr(why.message, "user 0") != NULL);

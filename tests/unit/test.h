@@ -17,6 +17,7 @@
  *
  * SKIP is for what this host lacks and for nothing else.  BVISOR_MUST_RUN=landlock,userns turns a
  * skip whose reason has one of these words into a failure; BVISOR_MUST_RUN=all does it for all.
+ * BVISOR_TEST_PATIENCE=5 makes time limits that only guard against hanging five times longer.
  */
 #ifndef BV_TEST_H
 #define BV_TEST_H
@@ -35,6 +36,9 @@ struct test_case {
 enum { TEST_TIMEOUT_S = 60 };
 
 void test_register(struct test_case *test);
+
+/* At least 1: what a time limit that only guards against hanging is multiplied with. */
+int test_patience(void);
 
 /* Both end the calling process. */
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)

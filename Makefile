@@ -6,15 +6,17 @@
 #   BUILD=dir          where to build (default: build)
 #   BVISOR_NO_SETUP=1  install nothing
 #   FUZZ_SECONDS=n     how long each fuzz target runs under `make fuzz` and `make test-all`
+#   VM=quick, VM=NAME  which environments of the test bed `make test-vm` runs (default: all)
 #   PREFIX, DESTDIR    for install
 
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 600
+VM ?= all
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
-.PHONY: all help demo test test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-test setup-all
+.PHONY: all help demo test test-vm support-matrix test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-test setup-all
 
 all: $(BUILD)/build.ninja ## build everything
 	@ninja -j $(JOBS) -C $(BUILD)
@@ -40,6 +42,12 @@ demo: all ## a hostile program, without and with bvisor
 
 test: setup-test all ## everything that is quick: what CI runs
 	@meson test -C $(BUILD) --no-rebuild --print-errorlogs --no-suite slow
+
+test-vm: setup-test all ## the tests that depend on the kernel, in virtual machines
+	@tests/vm/matrix $(BUILD) $(VM)
+
+support-matrix: ## docs/support-matrix.md, from the last `make test-vm` of all
+	@tools/support-matrix $(BUILD) >$(BUILD)/support-matrix.md && mv $(BUILD)/support-matrix.md docs/
 
 test-all: setup-all all ## test, and what takes long or needs more packages
 	@tools/test-all $(BUILD) $(FUZZ_SECONDS)

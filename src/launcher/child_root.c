@@ -53,10 +53,11 @@ int child_open_tree(const struct child_mount *mount, int idmap_fd)
 		const struct bv_mount_attr map = {.attr_set = BV_MOUNT_ATTR_IDMAP,
 						  .userns_fd = (uint64_t)idmap_fd};
 
-		/* Kernel file systems know no such map (EINVAL): unmapped, files of user 0 are to the workload
-		 * like any other user's.  What it made there would be nobody's, so this is for reading alone. */
-		if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH, &map) != 0 &&
-		    (errno != EINVAL || !(mount->attributes & BV_MOUNT_ATTR_RDONLY)))
+		/*
+		 * EINVAL is a file system that cannot.  Its files stay those of strangers to the workload,
+		 * which can then do less with them; the host sees it and says so (attest.c).
+		 */
+		if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH, &map) != 0 && errno != EINVAL)
 			goto close_tree;
 	}
 	if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH | BV_AT_RECURSIVE, &attr) != 0)

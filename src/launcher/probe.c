@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <mntent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -379,10 +380,28 @@ static const char *make_idmap(int *ret_userns)
 	return step;
 }
 
+/* File systems that could let a look at their mount point wait for a server. */
+static bool is_remote(const char *type)
+{
+	static const char *const types[] = {"autofs", "nfs", "cifs", "smb", "fuse", "9p", "ceph"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strncmp(type, types[i], strlen(types[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether some file system here can map owners: the one of the root folder cannot in a container,
+ * where what is granted often lies on another.  One that cannot is left unmapped at the launch.
+ */
 static const char *try_idmap(void)
 {
 	const char *step;
+	const struct mntent *mount;
 	int userns = -1, tree;
+	FILE *mounts;
 
 	if (geteuid() != 0) {
 		errno = EPERM;
@@ -391,12 +410,22 @@ static const char *try_idmap(void)
 	step = make_idmap(&userns);
 	if (step != NULL)
 		return step;
-	/* The root filesystem stands for the usual place of granted directories; each run's own
-	 * places are tried when it starts. */
-	tree = bv_sys_open_tree(AT_FDCWD, "/", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC);
-	if (tree < 0)
-		return "open_tree";
-	return map_owner(tree, userns);
+	mounts = setmntent("/proc/self/mounts", "re");
+	if (mounts == NULL)
+		return "reading the list of mounts";
+	step = "finding a mount";
+	while ((mount = getmntent(mounts)) != NULL) {
+		if (is_remote(mount->mnt_type))
+			continue;
+		tree = bv_sys_open_tree(AT_FDCWD, mount->mnt_dir,
+					BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC);
+		step = tree < 0 ? "open_tree" : map_owner(tree, userns);
+		if (step == NULL)
+			break;
+		if (tree >= 0)
+			close(tree);
+	}
+	return step;
 }
 
 static const char *try_idmap_tmpfs(void)

@@ -398,29 +398,39 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 	return NULL;
 }
 
+/* Takes the next line off `mountinfo`; false at its end, and where it cannot be read. */
+static bool next_mount(struct bv_arena *arena, struct bv_str *mountinfo,
+		       struct mount_line *ret_mount)
+{
+	const char *end = memchr(mountinfo->data, '\n', mountinfo->len);
+	struct bv_str line = {mountinfo->data,
+			      end != NULL ? (size_t)(end - mountinfo->data) : mountinfo->len};
+
+	if (mountinfo->len == 0)
+		return false;
+	mountinfo->data += line.len + (end != NULL);
+	mountinfo->len -= line.len + (end != NULL);
+	return parse_mount(arena, line, ret_mount);
+}
+
 const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 			     const struct bv_launch_root *root, size_t *ret_count)
 {
 	bool *seen = bv_arena_array(arena, root->mounts.count + 1, sizeof(*seen));
-	size_t at = 0;
 
 	*ret_count = 0;
 	if (seen == NULL)
 		return "no memory to look";
-	while (at < mountinfo.len) {
-		const char *end = memchr(mountinfo.data + at, '\n', mountinfo.len - at);
-		const size_t len = end != NULL ? (size_t)(end - mountinfo.data) - at
-					       : mountinfo.len - at;
+	while (mountinfo.len > 0) {
 		struct mount_line line;
 		const char *wrong;
 
-		if (!parse_mount(arena, (struct bv_str){mountinfo.data + at, len}, &line))
+		if (!next_mount(arena, &mountinfo, &line))
 			return "its mounts cannot be read";
 		wrong = judge_mount(&line, root, seen);
 		if (wrong != NULL)
 			return wrong;
 		++*ret_count;
-		at += len + 1;
 	}
 	for (size_t i = 0; i < root->mounts.count; i++) {
 		if (!seen[i])
@@ -429,19 +439,45 @@ const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 	return *ret_count > 0 ? NULL : "its mounts cannot be read";
 }
 
+struct bv_str bv__mounts_unmapped(struct bv_arena *arena, struct bv_str mountinfo,
+				  const struct bv_launch_root *root)
+{
+	struct bv_str list = BV_STR("");
+	struct mount_line line;
+
+	while (next_mount(arena, &mountinfo, &line)) {
+		const struct bv_str point = bv_arena_utf8(arena, line.point);
+
+		for (size_t i = 0; i < root->mounts.count; i++) {
+			if (!root->mounts.items[i].idmapped ||
+			    has_option(line.options, "idmapped") ||
+			    !bv_str_equal(root->mounts.items[i].dest, line.point))
+				continue;
+			if (point.data != NULL && list.data != NULL)
+				list = bv_arena_format(arena, "%s%s%s", list.data,
+						       list.len > 0 ? ", " : "", point.data);
+		}
+	}
+	return list;
+}
+
 static void attest_root(struct attest *attest)
 {
 	const struct bv_launch_work *work = &attest->lowered->body.work;
 	struct bv_attestation *attestation;
+	struct bv_str mountinfo, unmapped;
 	const char *wrong;
 	size_t count;
 
 	if (!work->has_root)
 		return;
 	attestation = begin(attest, "root");
-	wrong = bv__mounts_wrong(attest->arena, read_proc(attest->arena, attest->dir, "mountinfo"),
-				 &work->root, &count);
+	mountinfo = read_proc(attest->arena, attest->dir, "mountinfo");
+	wrong = bv__mounts_wrong(attest->arena, mountinfo, &work->root, &count);
 	add(attestation, "mounts", bv_arena_format(attest->arena, "%zu", count));
+	unmapped = bv__mounts_unmapped(attest->arena, mountinfo, &work->root);
+	if (unmapped.len > 0)
+		add(attestation, "owners not mapped", unmapped);
 	if (wrong != NULL)
 		broken(attest, attestation, wrong);
 }

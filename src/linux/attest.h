@@ -36,6 +36,13 @@ bool bv__only_loopback(struct bv_str devices);
 /* Whether the "0::" line of a cgroup text ends in the leaf's name, which is random. */
 bool bv__is_member(struct bv_str cgroup, const char *leaf_path);
 
+/*
+ * The planned mounts whose owners should be mapped and are not, comma separated: their file systems
+ * cannot.  Empty as a rule; NULL data without memory.
+ */
+struct bv_str bv__mounts_unmapped(struct bv_arena *arena, struct bv_str mountinfo,
+				  const struct bv_launch_root *root);
+
 /* What a limits text shows against the planned limits; NULL, or the name of the wrong one. */
 const char *bv__limits_wrong(struct bv_str limits, const struct bv_launch_rlimit_list *planned);
 

@@ -98,7 +98,8 @@ TEST(without_a_boundary_every_door_is_open)
 	char command[400];
 
 	for (size_t i = 0; i < DOOR_COUNT; i++) {
-		if (doors[i].no_control)
+		if (doors[i].no_control ||
+		    (strcmp(doors[i].name, "namespace") == 0 && place_lacks(false) != NULL))
 			continue;
 		(void)snprintf(command, sizeof(command), "'%s' door %s | grep -qx 'door %s: ok'",
 			       getenv("BVISOR_GUEST_BIN"), doors[i].name, doors[i].name);

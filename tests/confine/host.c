@@ -552,6 +552,18 @@ static const char *judge(const char *lines)
 	return bv__mounts_wrong(&arena, bv_str_from(lines), &root, &count);
 }
 
+static const char *unmapped(const char *lines)
+{
+	static struct bv_launch_mount mounts[] = {
+		{.dest = {"/srv/a b", 8}, .idmapped = true},
+		{.dest = {"/out", 4}, .idmapped = true},
+		{.dest = {"/usr", 4}},
+	};
+	const struct bv_launch_root root = {.mounts = {mounts, 3}};
+
+	return bv__mounts_unmapped(&arena, bv_str_from(lines), &root).data;
+}
+
 #define MOUNT(point, options) "36 35 98:0 /x " point " " options " shared:1 - ext4 /dev/x rw\n"
 #define GOOD_ROOT MOUNT("/", "ro,nosuid,nodev")
 #define GOOD_SRV MOUNT("/srv/a\\040b", "ro,nosuid,nodev,noexec")
@@ -559,6 +571,19 @@ static const char *judge(const char *lines)
 #define GOOD_USR MOUNT("/usr", "ro,nosuid,nodev")
 #define GOOD_NULL MOUNT("/dev/null", "rw,nosuid,noexec")
 #define GOOD_REST MOUNT("/tmp", "rw,nosuid,nodev") MOUNT("/proc", "rw,nosuid,nodev")
+
+TEST(mounts_whose_owners_are_not_mapped_are_named)
+{
+	begin();
+	EXPECT_STR(unmapped(GOOD_ROOT MOUNT("/srv/a\\040b", "ro,nosuid,idmapped")
+				    MOUNT("/out", "rw,idmapped,nosuid") GOOD_USR),
+		   "");
+	EXPECT_STR(unmapped(GOOD_ROOT GOOD_SRV MOUNT("/out", "rw,idmapped,nosuid") GOOD_USR),
+		   "/srv/a b");
+	/* What such a mount brought along is not mapped, ever. */
+	EXPECT_STR(unmapped(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR MOUNT("/out/sub", "rw")),
+		   "/srv/a b, /out");
+}
 
 TEST(a_root_that_is_not_as_planned_is_seen)
 {

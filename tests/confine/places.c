@@ -49,7 +49,8 @@ static void degrades_by_name(const struct place *place)
 		const struct bv_support_row row = bv_support_row(support, i);
 
 		/* Budgets have no reasons in the table, only in a refusal. */
-		if (strcmp(row.verdict, "Enforced") != 0 && strncmp(row.requirement, "Budget", 6) != 0)
+		if (strcmp(row.verdict, "Enforced") != 0 &&
+		    strncmp(row.requirement, "Budget", 6) != 0)
 			EXPECT_THAT(row.reason[0] != '\0' && row.remedy[0] != '\0',
 				    "%s is %s, and nothing says why or what to do", row.requirement,
 				    row.verdict);

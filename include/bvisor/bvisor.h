@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include <bvisor/error.h>
+#include <bvisor/journal.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -230,6 +231,18 @@ struct bv_run_options {
 	bv_output_fn output; /* NULL: captured only */
 	void *context;
 	unsigned short terminal_rows, terminal_columns; /* 0: 24 x 80 */
+	/*
+	 * Where the run is recorded; NULL: nowhere.  The attempt is durable before the program can run,
+	 * the report before bv_run_finish hands it out; and it leaves out literal environment values
+	 * unless the journal keeps them.
+	 */
+	struct bv_journal *journal;
+	/*
+	 * With a journal: the caller's name for this request, at most 200 bytes.  A second start with the
+	 * same name runs nothing: it gives the first one's report.  BV_E_CONFLICT when it asks for
+	 * something else, BV_E_BUSY while the first still runs, BV_E_STATE when that was lost.
+	 */
+	const char *idempotency_key;
 };
 
 /*
@@ -238,6 +251,12 @@ struct bv_run_options {
  */
 BV_API enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,
 				 struct bv_run **ret_run, struct bv_error *err);
+
+/* The attempt's random id, 64 hex digits: of the first attempt when nothing was run again. */
+BV_API const char *bv_run_attempt(const struct bv_run *run);
+
+/* Whether this start found an earlier one of its idempotency key, and ran nothing. */
+BV_API bool bv_run_repeated(const struct bv_run *run);
 
 /* A descriptor that polls readable whenever bv_run_step has something to do.  Borrowed. */
 BV_API int bv_run_fd(const struct bv_run *run);

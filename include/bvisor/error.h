@@ -42,7 +42,10 @@ extern "C" {
 	X(BV_E_BUDGET_REFUSED, "budget-refused", "A budget this machine cannot hold as asked")     \
 	X(BV_E_PROFILE, "profile-insufficient", "A machine that changed since it was planned for, or lacks something bvisor itself needs") \
 	X(BV_E_PLAN, "plan-invalid", "A plan whose id does not recompute, or that was not made for this") \
-	X(BV_E_LAUNCHER, "launcher", "The launcher is missing, is not the one expected, or broke its protocol")
+	X(BV_E_LAUNCHER, "launcher", "The launcher is missing, is not the one expected, or broke its protocol") \
+	X(BV_E_BUSY, "busy", "Somebody else is at it; later it may work")                          \
+	X(BV_E_JOURNAL, "journal", "A journal that is damaged, foreign, or cannot be written")     \
+	X(BV_E_CONFLICT, "conflict", "An idempotency key that was used for another request")
 
 enum bv_code {
 #define BV_ERROR_ROW(code, name, meaning) code,

@@ -9,11 +9,13 @@
 
 #include "contract/backend.h"
 #include "contract/canon.h"
+#include "journal/journal.h"
 
 /* ---- memory.c ---------------------------------------------------------------------------------- */
 
 /* How much one object may take; a spec at every one of its limits fits several times. */
 enum { BV_OBJECT_FIRST_BYTES = 1 << 20, BV_OBJECT_MOST_BYTES = 256 << 20 };
+enum { BV_RECORD_SCRATCH_BYTES = 64 << 20 }; /* address space for what a journal is given */
 
 /* Pages that cost nothing until they are used; given back by bv__memory_unmap. */
 enum bv_code bv__memory_map(struct bv_arena *arena, size_t size_bytes, struct bv_error *err);
@@ -96,6 +98,34 @@ const char *bv__budget_name(enum bv_budget budget);
 /* NULL is this platform's own.  BV_E_UNKNOWN_BACKEND names those there are. */
 enum bv_code bv__backend_find(const char *name, const struct bv_backend **ret_backend,
 			      struct bv_error *err);
+
+/* ---- record.c ---------------------------------------------------------------------------------- */
+
+/* One run's place in a journal. */
+struct bv__recording {
+	struct bv_journal *journal; /* NULL: nowhere, and then nothing here does anything */
+	const char *key;            /* of idempotency; NULL: none */
+	struct bv_digest attempt, request;
+	struct bv__reserve reserve;
+	bool started, ended;
+	bool repeated; /* an earlier run of that key was found; `attempt` is its */
+};
+
+/* Before anything is made.  Survives this process; the gate makes it survive the machine. */
+enum bv_code bv__record_start(struct bv__recording *recording, const struct bv_boundary_plan *plan,
+			      struct bv_arena *arena, struct bv_error *err);
+/* Before the program may run. */
+enum bv_code bv__record_gate(struct bv__recording *recording, const struct bv_backend_bound *bound,
+			     struct bv_error *err);
+/* Before a report is sealed: takes values out that the journal does not keep. */
+enum bv_code bv__record_withhold(const struct bv__recording *recording, struct bv_arena *arena,
+				 struct bv_report_body *body, struct bv_error *err);
+/* Before the caller has the report.  When it fails, the report is kept in a file if at all possible. */
+enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
+			       const struct bv_boundary_report *report, struct bv_error *err);
+/* The run ends without a report. */
+void bv__record_abandon(struct bv__recording *recording, const struct bv_boundary_plan *plan,
+			const char *reason);
 
 /* ---- report.c ---------------------------------------------------------------------------------- */
 

@@ -18,8 +18,9 @@ struct bv_run {
 	const struct bv_backend *backend;
 	struct bv_boundary_plan plan;
 	struct bv_profile_snapshot snapshot; /* of the second probe */
-	struct bv_digest attempt;
-	struct bv_backend_run *run;
+	struct bv__recording recording;      /* has the attempt's id */
+	char attempt_hex[65];
+	struct bv_backend_run *run; /* NULL when an earlier run answers */
 	bv_output_fn output;
 	void *context;
 	bool ended;
@@ -109,13 +110,72 @@ static enum bv_code make_attempt(struct bv_run *run, struct bv_error *err)
 	ssize_t n;
 
 	do {
-		n = getrandom(run->attempt.bytes, sizeof run->attempt.bytes, 0);
+		n = getrandom(run->recording.attempt.bytes, sizeof run->recording.attempt.bytes, 0);
 	} while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof run->attempt.bytes)
+	if (n != (ssize_t)sizeof run->recording.attempt.bytes)
 		return bv_fail(err, BV_E_SYSTEM, "attempt", "the kernel gives no random bytes");
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
 	run->started_unix_micros = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	return BV_OK;
+}
+
+/* The journal's files, out of the workload's reach. */
+static enum bv_code gather_own_files(struct bv_run *run, struct bv_backend_options *options,
+				     struct bv_error *err)
+{
+	struct bv_str *files = bv_arena_array(&run->arena, BV_JOURNAL_FILES, sizeof *files);
+
+	if (!run->recording.journal)
+		return BV_OK;
+	if (!files)
+		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a run");
+	for (int i = 0; i < BV_JOURNAL_FILES; i++)
+		files[i] = bv_str_from(bv__journal_file(run->recording.journal, i));
+	options->own_files = files;
+	options->own_file_count = BV_JOURNAL_FILES;
+	return BV_OK;
+}
+
+static enum bv_code gate(void *context, const struct bv_backend_bound *bound, struct bv_error *err)
+{
+	struct bv_run *run = context;
+
+	return bv__record_gate(&run->recording, bound, err);
+}
+
+static void take_options(struct bv_run *run, const struct bv_run_options *options,
+			 struct bv_backend_options *backend_options)
+{
+	if (!options)
+		return;
+	run->output = options->output;
+	run->context = options->context;
+	run->recording.journal = options->journal;
+	run->recording.key = options->idempotency_key;
+	backend_options->terminal_rows = options->terminal_rows;
+	backend_options->terminal_columns = options->terminal_columns;
+}
+
+/* Records the start, then makes it. */
+static enum bv_code launch(struct bv_run *run, struct bv_backend_options *options,
+			   struct bv_error *err)
+{
+	struct bv_arena scratch = {0};
+	enum bv_code code = bv__memory_map(&scratch, BV_RECORD_SCRATCH_BYTES, err);
+
+	if (code == BV_OK)
+		code = bv__record_start(&run->recording, &run->plan, &scratch, err);
+	/* Only needed within that call. */
+	run->recording.key = NULL;
+	bv__memory_unmap(&scratch);
+	run->ended = run->recording.repeated;
+	if (code != BV_OK || run->ended)
+		return code;
+	options->output = run->output ? forward : NULL;
+	options->context = run;
+	options->attempt = run->recording.attempt;
+	options->gate = run->recording.journal ? gate : NULL;
+	return run->backend->start(run->backend->self, &run->plan, options, &run->run, err);
 }
 
 static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
@@ -129,24 +189,22 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
 		return bv_fail_remedy(err, BV_E_STATE, "backend", "run it on another backend",
 				      "the backend %s plans, and never runs anything",
 				      run->backend->id);
+	take_options(run, options, &backend_options);
+	run->recording.reserve.fd = -1;
+	if (run->recording.key && !run->recording.journal)
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "idempotency-key", "give a journal",
+				      "without a journal nobody knows what ran before");
 	code = bv__memory_make(&run->arena, copy_and_recheck, &copying, err);
 	if (code == BV_OK)
 		code = make_attempt(run, err);
 	if (code == BV_OK)
 		code = gather_secrets(run, &plan->secrets, &backend_options, err);
-	if (code != BV_OK)
-		return code;
-	if (options) {
-		run->output = options->output;
-		run->context = options->context;
-		backend_options.terminal_rows = options->terminal_rows;
-		backend_options.terminal_columns = options->terminal_columns;
-	}
-	backend_options.output = run->output ? forward : NULL;
-	backend_options.context = run;
-	backend_options.attempt = run->attempt;
-	return run->backend->start(run->backend->self, &run->plan, &backend_options, &run->run,
-				   err);
+	if (code == BV_OK)
+		code = gather_own_files(run, &backend_options, err);
+	if (code == BV_OK)
+		code = launch(run, &backend_options, err);
+	bv_digest_hex(&run->recording.attempt, run->attempt_hex);
+	return code;
 }
 
 enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,
@@ -163,6 +221,7 @@ enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_option
 	run->backend = plan->backend;
 	code = start(run, plan, options, err);
 	if (code != BV_OK) {
+		bv__record_abandon(&run->recording, &run->plan, "it could not be started");
 		bv__memory_unmap(&run->arena);
 		free(run);
 		return code;
@@ -171,11 +230,21 @@ enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_option
 	return BV_OK;
 }
 
+const char *bv_run_attempt(const struct bv_run *run)
+{
+	return run->attempt_hex;
+}
+
+bool bv_run_repeated(const struct bv_run *run)
+{
+	return run->recording.repeated;
+}
+
 /* ---- Watch ----------------------------------------------------------------------------------- */
 
 int bv_run_fd(const struct bv_run *run)
 {
-	return run->backend->fd(run->run);
+	return run->run ? run->backend->fd(run->run) : -1;
 }
 
 enum bv_code bv_run_step(struct bv_run *run, enum bv_run_state *ret_state, struct bv_error *err)
@@ -280,16 +349,19 @@ static enum bv_code seal(struct bv_arena *arena, void *context, struct bv_error 
 	/* Which plan, which attempt, on which machine: the runner's to say, whatever the backend says. */
 	body.schema_version = BV_REPORT_SCHEMA_VERSION;
 	body.has_attempt = true;
-	body.attempt = run->attempt;
+	body.attempt = run->recording.attempt;
 	if (!body.has_started_unix_micros) {
 		body.has_started_unix_micros = true;
 		body.started_unix_micros = run->started_unix_micros;
 	}
 	code = bv_value_copy(arena, &bv_profile_snapshot_type, &run->snapshot, &body.profile, err);
 	if (code == BV_OK)
+		code = bv__record_withhold(&run->recording, arena, &body, err);
+	if (code == BV_OK)
 		code = bv_report_seal(arena, &body, &report->value, err);
 	if (code == BV_OK)
-		code = bv_report_check_plan(&report->value, &run->plan, &run->attempt, err);
+		code = bv_report_check_plan(&report->value, &run->plan, &run->recording.attempt,
+					    err);
 	return code;
 }
 
@@ -312,6 +384,21 @@ static enum bv_code keep_output(const struct bv_run *run, struct bv_report *repo
 	return BV_OK;
 }
 
+/* The last step: whoever has the report, the journal has it too. */
+static enum bv_code record(struct bv_run *run, const struct bv_report *report, struct bv_error *err)
+{
+	struct bv_arena scratch = {0};
+	enum bv_code code;
+
+	if (!run->recording.journal)
+		return BV_OK;
+	code = bv__memory_map(&scratch, BV_RECORD_SCRATCH_BYTES, err);
+	if (code == BV_OK)
+		code = bv__record_report(&run->recording, &scratch, &report->value, err);
+	bv__memory_unmap(&scratch);
+	return code;
+}
+
 enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, struct bv_error *err)
 {
 	struct bv_report *report;
@@ -320,6 +407,8 @@ enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, st
 	if (!run->ended)
 		return bv_fail_remedy(err, BV_E_STATE, "run", "step it until it says BV_RUN_ENDED",
 				      "the run has not ended");
+	if (run->recording.repeated)
+		return bv_journal_report(run->recording.journal, run->attempt_hex, ret_report, err);
 	report = calloc(1, sizeof *report);
 	if (!report)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a report");
@@ -328,6 +417,8 @@ enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, st
 		code = bv__report_finish(report, err);
 	if (code == BV_OK)
 		code = keep_output(run, report, err);
+	if (code == BV_OK)
+		code = record(run, report, err);
 	if (code != BV_OK) {
 		bv_report_free(report);
 		return code;
@@ -358,7 +449,9 @@ void bv_run_free(struct bv_run *run)
 		return;
 	if (!run->ended)
 		kill_and_wait(run);
-	run->backend->free_run(run->run);
+	if (run->run)
+		run->backend->free_run(run->run);
+	bv__record_abandon(&run->recording, &run->plan, "its host gave it up");
 	bv__memory_unmap(&run->arena);
 	free(run);
 }

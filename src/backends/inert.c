@@ -350,6 +350,15 @@ static enum bv_code inert_start(void *self, const struct bv_boundary_plan *plan,
 	run->streams[0].fd = run->streams[1].fd = -1;
 	find_capture(run);
 
+	if (options->gate != NULL) {
+		/* Nothing is held here, and so nothing is there yet that could be named. */
+		code = options->gate(options->context,
+				     &(struct bv_backend_bound){{0}, {NULL, 0}, {NULL, 0}}, err);
+		if (code != BV_OK) {
+			inert_free(run);
+			return code;
+		}
+	}
 	child.cwd = plan->execution.has_cwd ? plan->execution.cwd.data : NULL;
 	child.argv = make_argv(&plan->workload.u.process);
 	code = child.argv == NULL

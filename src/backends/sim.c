@@ -187,6 +187,14 @@ static enum bv_code sim_start(void *self, const struct bv_boundary_plan *plan,
 	if (lies(sim, BV_SIM_START_FAILS))
 		return bv_fail(err, BV_E_SYSTEM, "sim",
 			       "the simulation refuses to start, as it was told to");
+	if (options->gate != NULL) {
+		enum bv_code code = options->gate(options->context,
+						  &(struct bv_backend_bound){.processes = {0}},
+						  err);
+
+		if (code != BV_OK)
+			return code;
+	}
 	run = calloc(1, sizeof *run);
 	if (run == NULL)
 		return bv_fail(err, BV_E_MEMORY, "sim", "no memory for a run");

@@ -30,6 +30,7 @@ int cli_run(int argc, char **argv);
 int cli_plan(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_report(int argc, char **argv);
+int cli_journal(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 
 /* ---- say.c: what bvisor says itself, always on stderr and never with raw control characters ---- */
@@ -59,6 +60,8 @@ int cli_close_stdout(int status);
 const char *cli_parse_size(const char *text, uint64_t *ret_bytes);
 const char *cli_parse_duration(const char *text, uint64_t *ret_micros);
 const char *cli_parse_count(const char *text, uint64_t *ret_count);
+/* A day or moment in UTC as in 2026-11-27 or 2026-11-27T08:30, or how long ago as in 90d or 2h. */
+const char *cli_parse_time(const char *text, uint64_t *ret_unix_micros);
 
 /* ---- files.c ------------------------------------------------------------------------------------ */
 

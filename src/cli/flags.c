@@ -341,6 +341,50 @@ static int take_path(struct cli_request *request, const struct cli_flag *flag, c
 	return 0;
 }
 
+static int take_journal_text(struct cli_request *request, const struct cli_flag *flag,
+			     const char *value)
+{
+	const struct {
+		const char *name;
+		const char **where;
+	} texts[] = {
+		{"--journal", &request->journal},
+		{"--journal-key", &request->journal_key},
+		{"--idempotency-key", &request->idempotency_key},
+		{"--public-key", &request->public_key},
+		{"--anchor", &request->anchor},
+		{"--outcome", &request->outcome},
+		{"--program", &request->program},
+		{"--attempt", &request->attempt},
+		{"--resolve", &request->attempt},
+		{"--note", &request->note},
+	};
+	size_t i = 0;
+
+	while (strcmp(texts[i].name, flag->name) != 0)
+		i++;
+	if (!*value)
+		return refuse(flag, value, "is empty");
+	*texts[i].where = value;
+	return 0;
+}
+
+static int take_time(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	const char *wrong = cli_parse_time(value, strcmp(flag->name, "--since") == 0
+							  ? &request->since
+							  : &request->until);
+
+	return wrong ? refuse(flag, value, wrong) : 0;
+}
+
+static int take_last(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	const char *wrong = cli_parse_count(value, &request->last);
+
+	return wrong ? refuse(flag, value, wrong) : 0;
+}
+
 static int take_backend(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	(void)flag;
@@ -359,6 +403,8 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 		request->quiet = true;
 	else if (strcmp(flag->name, "--raw") == 0)
 		request->raw = true;
+	else if (strcmp(flag->name, "--journal-values") == 0)
+		request->journal_values = true;
 	else if (strcmp(flag->name, "--print-spec") == 0)
 		request->print_spec = true;
 	else {
@@ -369,6 +415,9 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 }
 
 #define SPEC (CLI_RUN | CLI_PLAN)
+#define JOURNAL                                                                                    \
+	(CLI_JOURNAL_LS | CLI_JOURNAL_SHOW | CLI_JOURNAL_VERIFY | CLI_JOURNAL_EXPORT |             \
+	 CLI_JOURNAL_ANCHOR | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC)
 #define ALL (SPEC | CLI_DOCTOR | CLI_REPORT_SHOW | CLI_REPORT_VERIFY)
 
 static const char files[] = "Files", process[] = "Process", budget[] = "Limits",
@@ -462,14 +511,51 @@ const struct cli_flag cli_flags[] = {
 	 " --dry-run ", NULL},
 	{"--profile", "NAME", SPEC, out, NULL, NULL, "",
 	 "keep the flags in a file with --print-spec and use --spec"},
-	{"--journal", "PATH|none", SPEC, out, NULL, NULL, "",
-	 "keep the report of each run with --report FILE"},
+	{"--journal", "PATH|none", SPEC | JOURNAL, out,
+	 "where runs are recorded (default: $XDG_STATE_HOME/bvisor/journal.db)", take_journal_text,
+	 " --audit-log --db ", NULL},
+	{"--journal-key", "FILE", CLI_RUN | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC, out,
+	 "the key its signatures are made with (default: PATH.key)", take_journal_text, "", NULL},
+	{"--journal-values", NULL, CLI_RUN, out, "let it keep the values of --env too", take_switch,
+	 "", NULL},
+	{"--idempotency-key", "TEXT", CLI_RUN, out,
+	 "run once: the same again gives the first one's status", take_journal_text, " --once ",
+	 NULL},
+	{"--since", "TIME", CLI_JOURNAL_LS, out, "started then or later: 2026-11-27, or 2h ago",
+	 take_time, " --after --from ", NULL},
+	{"--until", "TIME", CLI_JOURNAL_LS, out, "started before", take_time, " --before --to ",
+	 NULL},
+	{"--until", "TIME", CLI_JOURNAL_GC, out, "those that had ended before, as in 90d",
+	 take_time, " --before --older-than ", NULL},
+	{"--outcome", "NAME", CLI_JOURNAL_LS, out, "as in Failed, Timeout, RolledBack",
+	 take_journal_text, " --status --state ", NULL},
+	{"--program", "TEXT", CLI_JOURNAL_LS, out, "whose path has this in it", take_journal_text,
+	 " --grep --exe ", NULL},
+	{"--last", "N", CLI_JOURNAL_LS, out, "at most so many, the newest", take_last,
+	 " -n --limit --max ", NULL},
+	{"--public-key", "FILE", CLI_JOURNAL_VERIFY, out,
+	 "every signature must be of this key; or its 64 digits", take_journal_text, " --key ",
+	 NULL},
+	{"--anchor", "FILE", CLI_JOURNAL_VERIFY, out,
+	 "what journal anchor wrote once, kept where nobody changes it", take_journal_text, "",
+	 NULL},
+	{"--attempt", "ID", CLI_JOURNAL_EXPORT, out, "only the proof of the report of that one",
+	 take_journal_text, " --proof --id ", NULL},
+	{"--resolve", "ID", CLI_JOURNAL_RECOVER, out, "this one was settled by a person",
+	 take_journal_text, "", NULL},
+	{"--note", "TEXT", CLI_JOURNAL_RECOVER, out, "how it was settled", take_journal_text,
+	 " --message -m ", NULL},
+	{"--report", "FILE", CLI_JOURNAL_SHOW, out, "write the sealed report there", take_path, "",
+	 NULL},
 	{"--report", "FILE", CLI_RUN, out, "write the sealed report; JSON if FILE ends in .json",
 	 take_path, " --log --audit ", NULL},
+	{"--json", NULL, JOURNAL & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR), out, "write JSON",
+	 take_switch, " --format -j ", NULL},
 	{"--json", NULL, ALL, out,
 	 "write JSON; with run and no --report, the report goes to stderr", take_switch,
 	 " --format -j ", NULL},
-	{"--quiet", NULL, ALL, out, "bvisor itself says nothing; the exit code still tells",
-	 take_switch, " -q --silent ", NULL},
+	{"--quiet", NULL, ALL | JOURNAL, out,
+	 "bvisor itself says nothing; the exit code still tells", take_switch, " -q --silent ",
+	 NULL},
 	{NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL},
 };

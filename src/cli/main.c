@@ -15,6 +15,7 @@ static const struct {
 	{"plan", cli_plan, "what would be enforced, how, or why not; runs nothing"},
 	{"doctor", cli_doctor, "this machine's support table, each cell tried for real"},
 	{"report", cli_report, "read or verify what a run reported"},
+	{"journal", cli_journal, "what ran, whether its record is whole, showing it to others"},
 	{"__probe", cli_probe, NULL},
 };
 
@@ -51,7 +52,7 @@ static void fill_standard_streams(void)
 
 static int unknown(const char *name)
 {
-	static const char *const later[] = {"wasm", "learn", "journal", "artifacts"};
+	static const char *const later[] = {"wasm", "learn", "artifacts"};
 
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
 		if (strcmp(name, later[i]) == 0) {

@@ -23,7 +23,8 @@ static const struct command_text texts[] = {
 	 "Exit status: the program's own; 128+n if signal n killed it; 124 at the wall limit;\n"
 	 "125 refused, or bvisor failed; 126 cannot be executed; 127 not found.\n"
 	 "A pipe or file on standard input is read even if the program never asks; in a loop that\n"
-	 "reads from the same file, say --stdin none.\n"},
+	 "reads from the same file, say --stdin none.\n"
+	 "BVISOR_JOURNAL=PATH or none stands for --journal where that is not given.\n"},
 	{CLI_PLAN, "plan", "bvisor plan [flags] -- PROGRAM [ARG...]",
 	 "Says what would be enforced, by what, and with what evidence, or why it is refused.\n"
 	 "Runs nothing.  Takes the flags of run.",
@@ -49,6 +50,40 @@ static const struct command_text texts[] = {
 	 "  bvisor report verify run.json\n"
 	 "\n"
 	 "Exit status: 0 if the seal is right; 1 if it is not; 125 if FILE is no report.\n"},
+	{CLI_JOURNAL_LS, "journal ls", "bvisor journal ls [flags]",
+	 "Lists the attempts of a journal, the newest first.",
+	 "  bvisor journal ls --since 24h --outcome Failed\n"
+	 "  bvisor journal ls --json --program python | jq '.[].attempt'\n"},
+	{CLI_JOURNAL_SHOW, "journal show", "bvisor journal show [flags] ATTEMPT",
+	 "Shows the report of an attempt, of which the first digits suffice; with --json, all its\n"
+	 "records, or those of the whole journal.",
+	 "  bvisor journal show 9e40b0d4\n"
+	 "  bvisor journal show 9e40b0d4 --report run.report\n"},
+	{CLI_JOURNAL_VERIFY, "journal verify", "bvisor journal verify [flags]",
+	 "Recomputes every hash, signature and seal, and where each attempt stands.",
+	 "  bvisor journal verify --public-key auditors/journal.pub --anchor auditors/last-week\n"
+	 "\n"
+	 "Exit status: 0 if all of it holds; 1 if not, and it says where; 125 if it cannot be read.\n"},
+	{CLI_JOURNAL_EXPORT, "journal export", "bvisor journal export [flags] FILE",
+	 "Writes the journal as one file that bvisor-verify checks on any machine, with the public\n"
+	 "key alone; with --attempt, only what proves the report of one attempt.  - is standard output.",
+	 "  bvisor journal export everything.bvj\n"
+	 "  bvisor journal export --attempt 9e40b0d4 proof.bvj\n"},
+	{CLI_JOURNAL_ANCHOR, "journal anchor", "bvisor journal anchor [flags]",
+	 "Writes the last signature as one line.  Kept where the journal's writer cannot reach, it\n"
+	 "shows later whether anything up to then was cut off or put back.",
+	 "  bvisor journal anchor | ssh elsewhere 'cat >>anchors'\n"},
+	{CLI_JOURNAL_RECOVER, "journal recover", "bvisor journal recover [flags]",
+	 "Ends what hosts that died have left running, and records it; every run does so too before\n"
+	 "it starts.  Lists what needs a person.",
+	 "  bvisor journal recover\n"
+	 "  bvisor journal recover --resolve 9e40b0d4 --note 'files checked by hand'\n"
+	 "\n"
+	 "Exit status: 0; 1 if something could not be ended; 125 if the journal cannot be used.\n"},
+	{CLI_JOURNAL_GC, "journal gc", "bvisor journal gc --until TIME [flags]",
+	 "Removes the contents of attempts that had ended before TIME.  Hashes and times stay, so\n"
+	 "that the rest verifies as before; the journal says that it was done, and by whom.",
+	 "  bvisor journal gc --until 90d\n"},
 };
 
 static const struct command_text *text_of(enum cli_command command)

@@ -11,6 +11,13 @@ enum cli_command {
 	CLI_DOCTOR = 4,
 	CLI_REPORT_SHOW = 8,
 	CLI_REPORT_VERIFY = 16,
+	CLI_JOURNAL_LS = 32,
+	CLI_JOURNAL_SHOW = 64,
+	CLI_JOURNAL_VERIFY = 128,
+	CLI_JOURNAL_EXPORT = 256,
+	CLI_JOURNAL_ANCHOR = 512,
+	CLI_JOURNAL_RECOVER = 1024,
+	CLI_JOURNAL_GC = 2048,
 };
 
 enum cli_stdin {
@@ -31,6 +38,12 @@ struct cli_request {
 	const char *without; /* the last layer named, for doctor */
 	bool terminal, json, quiet, raw, print_spec;
 	bool cwd_given, cwd_granted;
+	const char *journal; /* --journal; NULL: as BVISOR_JOURNAL says, or the default */
+	const char *journal_key, *idempotency_key, *public_key, *anchor;
+	const char *outcome, *program, *attempt, *note;
+	bool journal_values;
+	uint64_t since, until; /* Unix microseconds; 0: not given */
+	uint64_t last;
 	char **operands; /* what follows the flags: the program and its arguments, or a file */
 	int operand_count;
 };
@@ -48,6 +61,12 @@ int cli_request_program(struct cli_request *request);
 
 /* --print-spec: the status to exit with. */
 int cli_print_spec(const struct cli_request *request);
+
+/* journal.c: where the journal is, NULL being the default; whether that is nowhere; opening it. */
+const char *cli_journal_path(const struct cli_request *request);
+bool cli_journal_none(const struct cli_request *request);
+int cli_journal_open(const struct cli_request *request, bool read_only,
+		     struct bv_journal **ret_journal);
 
 /* One flag, one row: reading, --help and "did you mean" all come from it. */
 struct cli_flag {

@@ -15,6 +15,7 @@
 struct session {
 	const struct cli_request *request;
 	struct bv_run *run;
+	struct bv_journal *journal; /* NULL: none */
 	struct cli_source source;
 	struct cli_sink sinks[2]; /* by enum bv_stream */
 	struct cli_output report;
@@ -375,6 +376,9 @@ static int end(struct session *s)
 		cli_say_errno(path ? path : names[i], s->sinks[i].sys_errno);
 		kept = -1;
 	}
+	if (bv_run_repeated(s->run))
+		cli_say("not run again: attempt %.12s was this request, and ended then",
+			bv_run_attempt(s->run));
 	status = status_of(s, report);
 	bv_report_free(report);
 	return kept != 0 ? CLI_EXIT_REFUSED : status;
@@ -404,6 +408,11 @@ static int run(struct session *s)
 
 	if (open_streams(s) != 0)
 		return CLI_EXIT_REFUSED;
+	/* What cannot be recorded is not started. */
+	if (!cli_journal_none(s->request) && cli_journal_open(s->request, false, &s->journal) != 0)
+		return CLI_EXIT_REFUSED;
+	options.journal = s->journal;
+	options.idempotency_key = s->request->idempotency_key;
 	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0 && !s->request->terminal, &error) !=
 		    BV_OK ||
 	    bv_plan_make(s->request->spec, s->request->backend, &plan, &error) != BV_OK) {

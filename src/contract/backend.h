@@ -52,6 +52,14 @@ struct bv_backend_secret {
 	size_t size_bytes;
 };
 
+/* Processes of a boundary that stands, before anything of the workload has run. */
+struct bv_backend_bound {
+	int32_t processes
+		[3]; /* launcher, the boundary's init, the workload; 0 where there is none */
+	struct bv_str_list groups;      /* control groups made for it */
+	struct bv_str_list directories; /* and directories */
+};
+
 struct bv_backend_options {
 	bv_backend_output_fn output;
 	void *context;
@@ -59,6 +67,12 @@ struct bv_backend_options {
 	const struct bv_backend_secret *secrets;
 	size_t secret_count;
 	struct bv_digest attempt; /* random, made by the caller */
+	/* NULL, or called once with `context` before the workload can run; an error keeps it from that. */
+	enum bv_code (*gate)(void *context, const struct bv_backend_bound *bound,
+			     struct bv_error *err);
+	/* Files of bvisor itself that no workload may reach. */
+	const struct bv_str *own_files;
+	size_t own_file_count;
 };
 
 struct bv_backend_run; /* each backend's own */

@@ -5,19 +5,43 @@
 #include "event.h"
 #include "hash.h"
 
+static const struct {
+	uint16_t kind;
+	const struct bv_type *type;
+	const char *name;
+} events[] = {
+	{BV_EVENT_STARTED, &bv_started_event_type, "started"},
+	{BV_EVENT_REPORT, &bv_report_event_type, "report"},
+	{BV_EVENT_RECOVERY, &bv_recovery_event_type, "recovery"},
+	{BV_EVENT_DISPOSITION, &bv_disposition_event_type, "disposition"},
+	{BV_EVENT_REQUEST, &bv_request_event_type, "request"},
+	{BV_EVENT_BOUND, &bv_bound_event_type, "bound"},
+	{BV_EVENT_RECOVERY_INTENT, &bv_recovery_intent_event_type, "recovery-intent"},
+	{BV_EVENT_RECOVERY_RESULT, &bv_recovery_result_event_type, "recovery-result"},
+	{BV_EVENT_RESOLUTION, &bv_resolution_event_type, "resolution"},
+	{BV_EVENT_ANCHOR, &bv_anchor_event_type, "anchor"},
+	{BV_EVENT_REFUSED, &bv_refused_event_type, "refused"},
+	{BV_EVENT_PRUNED, &bv_pruned_event_type, "pruned"},
+};
+
+enum { EVENT_COUNT = sizeof events / sizeof *events };
+
 const struct bv_type *bv_event_type(uint16_t kind)
 {
-	switch (kind) {
-	case BV_EVENT_STARTED:
-		return &bv_started_event_type;
-	case BV_EVENT_REPORT:
-		return &bv_report_event_type;
-	case BV_EVENT_RECOVERY:
-		return &bv_recovery_event_type;
-	case BV_EVENT_DISPOSITION:
-		return &bv_disposition_event_type;
+	for (size_t i = 0; i < EVENT_COUNT; i++) {
+		if (events[i].kind == kind)
+			return events[i].type;
 	}
 	return NULL;
+}
+
+const char *bv_event_name(uint16_t kind)
+{
+	for (size_t i = 0; i < EVENT_COUNT; i++) {
+		if (events[i].kind == kind)
+			return events[i].name;
+	}
+	return "?";
 }
 
 void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot,

@@ -15,12 +15,24 @@ enum bv_event_kind {
 	BV_EVENT_REPORT = 0xe002,
 	BV_EVENT_RECOVERY = 0xe003,
 	BV_EVENT_DISPOSITION = 0xe004,
+	/* Not of the reference: type numbers from 0x101 on. */
+	BV_EVENT_REQUEST = 0xe101,
+	BV_EVENT_BOUND = 0xe102,
+	BV_EVENT_RECOVERY_INTENT = 0xe103,
+	BV_EVENT_RECOVERY_RESULT = 0xe104,
+	BV_EVENT_RESOLUTION = 0xe105,
+	BV_EVENT_ANCHOR = 0xe106,
+	BV_EVENT_REFUSED = 0xe107,
+	BV_EVENT_PRUNED = 0xe108,
 };
 
 enum { BV_EVENT_PAYLOAD_VERSION = 1 };
 
 /* NULL for a number that is no event of ours. */
 const struct bv_type *bv_event_type(uint16_t kind);
+
+/* "started", "report", ... for people; "?" for a number that is no event of ours. */
+const char *bv_event_name(uint16_t kind);
 
 /* Identity of an artifact: this attempt's, at this place, with these bytes. */
 void bv_artifact_id(const struct bv_digest *attempt, struct bv_str slot,

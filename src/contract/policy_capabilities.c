@@ -27,6 +27,10 @@ static enum bv_code gate_env_value(struct bv__gate *gate, const struct bv_path *
 	const bool lease = source->tag == BV_ENV_SECRET_LEASE;
 	const struct bv_str text = lease ? source->u.lease : source->u.literal;
 
+	if (source->tag == BV_ENV_WITHHELD)
+		return bv__refuse(
+			gate, path, "write its value, or name a secret",
+			"the value of an environment variable was withheld from this text");
 	*total_bytes += text.len;
 	if (lease && text.len == 0)
 		return bv__refuse(gate, path, "name the secret", "a secret without a name");

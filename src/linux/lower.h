@@ -66,6 +66,10 @@ void bv__lower_observe(struct bv_lowering_state *state, const char *kind, const 
 /* lower_files.c: roots, program, interpreters, runtime set, denied paths, working directory. */
 enum bv_code bv__lower_files(struct bv_lowering_state *state);
 
+/* lower_own.c: denies bvisor's own files; refuses grants below which they cannot be denied. */
+void bv__lower_deny_own(struct bv_lowering_state *state);
+enum bv_code bv__lower_keep_own(struct bv_lowering_state *state);
+
 /* lower_exec.c: arguments, environment, descriptors, limits. */
 enum bv_code bv__lower_exec(struct bv_lowering_state *state);
 

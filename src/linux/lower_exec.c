@@ -62,6 +62,8 @@ static struct bv_str value_of(const struct bv_lowering_state *state,
 				return (struct bv_str){secret->value, secret->size_bytes};
 		}
 		break;
+	case BV_ENV_WITHHELD: /* no plan that was admitted holds one */
+		break;
 	}
 	return (struct bv_str){NULL, 0};
 }
@@ -77,6 +79,9 @@ static enum bv_code lower_environment(struct bv_lowering_state *state, size_t *b
 		const struct bv_str value = value_of(state, &entry->source);
 		char *text;
 
+		if (value.data == NULL && value.len == 0 && entry->source.tag == BV_ENV_WITHHELD)
+			return bv_fail(state->err, BV_E_ARGUMENT, "environment",
+				       "the plan does not hold the value of a variable");
 		if (value.data == NULL && value.len == 0 &&
 		    entry->source.tag == BV_ENV_SECRET_LEASE)
 			return bv_fail_remedy(state->err, BV_E_ARGUMENT, "environment",

@@ -16,7 +16,6 @@
 #include "cgroup.h"
 #include "contract/policy.h"
 #include "image.h"
-#include "probe.h"
 #include "runtime.h"
 #include "sys.h"
 
@@ -417,21 +416,6 @@ static enum bv_code check_missing(struct bv_lowering_state *state)
 	return BV_OK;
 }
 
-/*
- * What bvisor remembers of this machine is believed by later runs, so no workload may write it, even
- * where the directory above it is granted.
- */
-static void deny_own_memory(struct bv_lowering_state *state)
-{
-	struct bv_seen seen;
-	char path[PATH_MAX];
-
-	if (bv__probe_directory(path) &&
-	    bv__resolve(state->arena, bv_arena_copy(state->arena, bv_str_from(path)), NULL,
-			&seen) == 0)
-		state->denied[state->denied_count++] = seen.path;
-}
-
 /* Where the denied paths lead, before anything is granted below them. */
 static enum bv_code resolve_denied(struct bv_lowering_state *state)
 {
@@ -446,11 +430,13 @@ static enum bv_code resolve_denied(struct bv_lowering_state *state)
 			state->err, BV_E_UNSUPPORTED, "execution.deny",
 			"grant the paths beside it one by one, or allow namespaces",
 			"without namespaces a path below a granted root cannot be denied");
-	state->denied = bv_arena_array(state->arena, denied->count + 1, sizeof(*state->denied));
+	state->denied = bv_arena_array(state->arena,
+				       denied->count + 1 + state->options->own_file_count,
+				       sizeof(*state->denied));
 	if (state->denied == NULL)
 		return bv_fail(state->err, BV_E_MEMORY, "execution.deny",
 			       "no memory for the denied paths");
-	deny_own_memory(state);
+	bv__lower_deny_own(state);
 	for (size_t i = 0; i < denied->count; i++) {
 		struct bv_seen seen;
 		const int problem = bv__resolve(state->arena, denied->items[i], NULL, &seen);
@@ -736,6 +722,8 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 	if (code != BV_OK || state->out->exe_errno != 0)
 		return code;
 	code = bv__grants_settle(&state->grants, state->err);
+	if (code == BV_OK)
+		code = bv__lower_keep_own(state);
 	if (code == BV_OK)
 		code = mask_denied(state);
 	if (code == BV_OK)

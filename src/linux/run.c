@@ -96,6 +96,18 @@ uint64_t bv__run_grace_ns(const struct bv_backend_run *run)
 	return run->lowered.body.work.limits.grace_micros * 1000;
 }
 
+/* The caller's word, last of all: what it has to write down first is written down. */
+static enum bv_code open_gate(struct bv_backend_run *run,
+			      const struct bv_record_installed *installed, struct bv_error *err)
+{
+	const struct bv_backend_bound bound = {
+		.processes = {run->launcher_pid, installed->init_pid, installed->workload_pid}};
+
+	if (run->options.gate == NULL)
+		return BV_OK;
+	return run->options.gate(run->options.context, &bound, err);
+}
+
 static void take_installed(struct bv_backend_run *run, const struct bv_record_installed *installed)
 {
 	struct bv_error err = {.code = BV_OK};
@@ -108,6 +120,10 @@ static void take_installed(struct bv_backend_run *run, const struct bv_record_in
 	    bv__attest(&run->arena, &run->lowered, &run->group, installed, &run->attestations,
 		       &err) != BV_OK) {
 		/* Never released: the program does not run under less than was planned. */
+		break_off(run, &err);
+		return;
+	}
+	if (open_gate(run, installed, &err) != BV_OK) {
 		break_off(run, &err);
 		return;
 	}

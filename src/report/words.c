@@ -60,6 +60,8 @@ static void put_environment(struct bv_writer *writer, const struct bv_env_entry_
 		bv__put_plain(writer, entries->items[i].name);
 		if (entries->items[i].source.tag == BV_ENV_SECRET_LEASE)
 			bv__put(writer, " (secret)");
+		else if (entries->items[i].source.tag == BV_ENV_WITHHELD)
+			bv__put(writer, " (value not kept)");
 	}
 }
 

@@ -14,7 +14,8 @@ set -u
 
 : "${BVISOR:?names the program to test}"
 : "${BVISOR_FLAGS=}"
-export BVISOR_LAUNCHER_BIN
+: "${BVISOR_JOURNAL=none}" # whoever tests leaves nothing in a journal of theirs
+export BVISOR_LAUNCHER_BIN BVISOR_JOURNAL
 unset NO_COLOR
 
 top=$(cd "$(dirname "$0")" && pwd)

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What a run writes into a journal, and when: each step durable before the next may happen. */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "contract/value.h"
+
+/* ---- Values that are not kept ---------------------------------------------------------------- */
+
+static bool withhold_from(const struct bv_requirement *requirement)
+{
+	struct bv_env_entry_list *entries;
+	bool any = false;
+
+	if (requirement->tag != BV_REQ_CAPABILITY ||
+	    requirement->u.capability.tag != BV_CAP_ENVIRONMENT)
+		return false;
+	entries = (struct bv_env_entry_list *)(uintptr_t)&requirement->u.capability.u.environment
+			  .policy.u.entries;
+	for (size_t i = 0; i < entries->count; i++) {
+		if (entries->items[i].source.tag != BV_ENV_LITERAL)
+			continue;
+		entries->items[i].source = (struct bv_env_source){.tag = BV_ENV_WITHHELD};
+		any = true;
+	}
+	return any;
+}
+
+static bool withhold_from_admitted(const struct bv_admitted_requirement_list *admitted)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < admitted->count; i++)
+		any |= withhold_from(&admitted->items[i].requirement);
+	return any;
+}
+
+enum bv_code bv__record_withhold(const struct bv__recording *recording, struct bv_arena *arena,
+				 struct bv_report_body *body, struct bv_error *err)
+{
+	struct bv_report_body copy;
+	enum bv_code code;
+
+	if (!recording->journal || bv__journal_keeps_values(recording->journal))
+		return BV_OK;
+	/* The backend's facts may be the plan's own memory. */
+	code = bv_value_copy(arena, &bv_report_body_type, body, &copy, err);
+	if (code != BV_OK)
+		return code;
+	(void)withhold_from_admitted(&copy.admitted);
+	for (size_t i = 0; i < copy.denied.count; i++)
+		(void)withhold_from(&copy.denied.items[i].requirement);
+	for (size_t i = 0; i < copy.findings.count; i++) {
+		const struct bv_boundary_finding *finding = &copy.findings.items[i];
+
+		(void)withhold_from(finding->tag == BV_FINDING_NO_CONFINEMENT
+					    ? &finding->u.unconfined.requirement
+					    : &finding->u.admitted.requirement);
+	}
+	*body = copy;
+	return BV_OK;
+}
+
+/* ---- What was asked -------------------------------------------------------------------------- */
+
+static void put_limits(struct bv_writer *writer, const struct bv_admitted_budgets *budgets)
+{
+	struct bv_admitted_budgets asked = *budgets;
+	struct bv_admitted_budget *const each[] = {
+		&asked.wall_micros,    &asked.cpu_micros,    &asked.resident_bytes,
+		&asked.process_count,  &asked.handle_count,  &asked.storage_bytes,
+		&asked.network_bytes,
+	};
+
+	for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+		*each[i] = (struct bv_admitted_budget){
+			.effective_limit = each[i]->effective_limit,
+			.required_guarantee = each[i]->required_guarantee,
+			.required_evidence = each[i]->required_evidence,
+		};
+	bv_canon_encode(writer, &bv_admitted_budgets_type, &asked);
+}
+
+/* The same for the same request, whatever the machine has learnt in between. */
+static void digest_request(const struct bv_boundary_plan *plan, struct bv_digest *ret_digest)
+{
+	struct bv_hash_writer hasher;
+
+	bv_hash_writer_open(&hasher);
+	bv_put_str(&hasher.writer, plan->backend);
+	bv_canon_encode(&hasher.writer, &bv_workload_type, &plan->workload);
+	bv_put_array(&hasher.writer, plan->admitted.count);
+	for (size_t i = 0; i < plan->admitted.count; i++)
+		bv_canon_encode(&hasher.writer, &bv_requirement_type,
+				&plan->admitted.items[i].requirement);
+	put_limits(&hasher.writer, &plan->budgets);
+	bv_canon_encode(&hasher.writer, &bv_evidence_requirements_type, &plan->evidence);
+	bv_put_bool(&hasher.writer, plan->has_execution);
+	if (plan->has_execution)
+		bv_canon_encode(&hasher.writer, &bv_execution_options_type, &plan->execution);
+	bv_hash_writer_close(&hasher, ret_digest);
+}
+
+static struct bv_str program_of(const struct bv_workload *workload)
+{
+	return workload->tag == BV_WORKLOAD_PROCESS ? workload->u.process.exe
+						    : workload->u.wasm.module_ref;
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+/* Inside the transaction that would record the start: what the key was used for before. */
+static enum bv_code check_key(struct bv_journal *journal, void *context, struct bv_error *err)
+{
+	struct bv__recording *recording = context;
+	struct bv_str bound = {NULL, 0};
+	struct bv__attempt first;
+
+	if (!bv__journal_find_key(journal, recording->key, &first))
+		return BV_OK;
+	if (!bv_digest_equal(&first.request, &recording->request))
+		return bv_fail_remedy(err, BV_E_CONFLICT, "idempotency-key", "choose another key",
+				      "the key '%s' was used for another request", recording->key);
+	switch (first.state) {
+	case BV_ATTEMPT_REPORTED:
+		recording->repeated = true;
+		recording->attempt = first.id;
+		return BV_E_STATE;
+	case BV_ATTEMPT_STARTED:
+	case BV_ATTEMPT_BOUND:
+		return bv_fail_remedy(err, BV_E_BUSY, "idempotency-key", "ask again later",
+				      "the run with the key '%s' has not ended", recording->key);
+	default:
+		break;
+	}
+	/* Lost before it could run: then this is the first that may. */
+	if (first.state == BV_ATTEMPT_ROLLED_BACK &&
+	    bv__journal_payload(journal, &first.id, BV_EVENT_BOUND, &bound, NULL) != BV_OK)
+		return BV_OK;
+	free((void *)(uintptr_t)bound.data);
+	return bv_fail_remedy(err, BV_E_STATE, "idempotency-key",
+			      "look with bvisor journal show, then choose another key",
+			      "the run with the key '%s' was lost and may have done its work",
+			      recording->key);
+}
+
+static enum bv_code encode_start(struct bv__recording *recording,
+				 const struct bv_boundary_plan *plan, struct bv_arena *arena,
+				 struct bv__entry entries[2], struct bv_error *err)
+{
+	struct bv_started_event started = {.has_attempt = true, .attempt = recording->attempt};
+	struct bv_request_event request = {
+		.program = program_of(&plan->workload),
+		.backend = plan->backend,
+		.plan_id = plan->plan_id,
+		.request_digest = recording->request,
+		.principal = (uint32_t)geteuid(),
+		.host = {(uint32_t)getpid(), bv__process_start_ticks(getpid())},
+		.host_version = BV_STR(BVISOR_VERSION),
+		.has_idempotency_key = recording->key != NULL,
+	};
+	enum bv_code code = bv_value_copy(arena, &bv_boundary_plan_type, plan, &started.plan, err);
+
+	if (code != BV_OK)
+		return code;
+	if (!bv__journal_keeps_values(recording->journal))
+		request.values_withheld = withhold_from_admitted(&started.plan.admitted);
+	if (recording->key)
+		request.idempotency_key = bv_str_from(recording->key);
+	bv__host_place(arena, &request.place);
+	entries[0] = (struct bv__entry){BV_EVENT_STARTED,
+					bv_canon_bytes(arena, &bv_started_event_type, &started)};
+	entries[1] = (struct bv__entry){BV_EVENT_REQUEST,
+					bv_canon_bytes(arena, &bv_request_event_type, &request)};
+	return entries[0].payload.data && entries[1].payload.data
+		       ? BV_OK
+		       : bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
+}
+
+static enum bv_code check_key_text(const char *key, struct bv_error *err)
+{
+	const size_t len = strlen(key);
+
+	if (len == 0 || len > BV_JOURNAL_KEY_MAX || !bv_utf8_valid(bv_str_from(key)))
+		return bv_fail_remedy(err, BV_E_ARGUMENT, "idempotency-key",
+				      "use a short name, such as a UUID",
+				      "an idempotency key is text of 1 to %d bytes",
+				      (int)BV_JOURNAL_KEY_MAX);
+	return BV_OK;
+}
+
+enum bv_code bv__record_start(struct bv__recording *recording, const struct bv_boundary_plan *plan,
+			      struct bv_arena *arena, struct bv_error *err)
+{
+	struct bv__entry entries[2];
+	struct bv__append append = {.entries = entries, .count = 2};
+	struct bv_error why = {0};
+	enum bv_code code = BV_OK;
+
+	recording->reserve.fd = -1;
+	if (!recording->journal)
+		return BV_OK;
+	if (recording->key)
+		code = check_key_text(recording->key, err);
+	if (code != BV_OK)
+		return code;
+	digest_request(plan, &recording->request);
+	code = encode_start(recording, plan, arena, entries, err);
+	if (code == BV_OK)
+		code = bv__reserve_take(recording->journal,
+					BV_JOURNAL_RESERVE + 2 * entries[0].payload.len,
+					&recording->reserve, err);
+	if (code != BV_OK)
+		return code;
+	append.attempt = recording->attempt;
+	if (recording->key) {
+		append.check = check_key;
+		append.context = recording;
+	}
+	code = bv__journal_append(recording->journal, &append, &why);
+	if (recording->repeated) {
+		bv__reserve_release(&recording->reserve);
+		return BV_OK;
+	}
+	recording->started = code == BV_OK;
+	if (code != BV_OK && err)
+		*err = why;
+	return code;
+}
+
+enum bv_code bv__record_gate(struct bv__recording *recording, const struct bv_backend_bound *bound,
+			     struct bv_error *err)
+{
+	struct bv_host_process processes[3];
+	struct bv_bound_event event = {.processes = {processes, 0},
+				       .groups = bound->groups,
+				       .directories = bound->directories};
+	_Alignas(16) uint8_t memory[16 << 10];
+	struct bv__entry entry = {.kind = BV_EVENT_BOUND};
+	struct bv__append append = {.attempt = recording->attempt,
+				    .entries = &entry,
+				    .count = 1,
+				    .durable = true};
+	struct bv_arena arena;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (bound->processes[i] > 0)
+			processes[event.processes.count++] = (struct bv_host_process){
+				(uint32_t)bound->processes[i],
+				bv__process_start_ticks(bound->processes[i])};
+	}
+	bv_arena_init(&arena, memory, sizeof memory);
+	bv__host_place(&arena, &event.place);
+	entry.payload = bv_canon_bytes(&arena, &bv_bound_event_type, &event);
+	if (!entry.payload.data)
+		return bv_fail(err, BV_E_MEMORY, "journal",
+			       "the boundary has more parts than a record holds");
+	return bv__journal_append(recording->journal, &append, err);
+}
+
+/* ---- End ------------------------------------------------------------------------------------- */
+
+static enum bv_code tell_lost(const struct bv__recording *recording, struct bv_str bytes,
+			      const struct bv_error *why, struct bv_error *err)
+{
+	char path[BV_REMEDY_SIZE];
+	enum bv_code code;
+
+	bv__journal_spill(recording->journal, &recording->attempt, bytes, path, sizeof path);
+	if (path[0])
+		code = bv_fail_remedy(err, why->code, "journal", path,
+				      "the program ran, and its report is not in the journal but in a file beside it: %s",
+				      why->message);
+	else
+		code = bv_fail_remedy(err, why->code, "journal", why->remedy,
+				      "the program ran, and its report is not in the journal: %s",
+				      why->message);
+	if (err)
+		err->sys_errno = why->sys_errno;
+	return code;
+}
+
+enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
+			       const struct bv_boundary_report *report, struct bv_error *err)
+{
+	struct bv_report_event event = {*report};
+	struct bv__entry entry = {BV_EVENT_REPORT,
+				  bv_canon_bytes(arena, &bv_report_event_type, &event)};
+	struct bv__append append = {.attempt = recording->attempt,
+				    .entries = &entry,
+				    .count = 1,
+				    .durable = true,
+				    .reserve = &recording->reserve};
+	struct bv_error why = {0};
+
+	if (!recording->journal || recording->ended)
+		return BV_OK;
+	if (!entry.payload.data)
+		return bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
+	if (bv__journal_append(recording->journal, &append, &why) != BV_OK)
+		return tell_lost(recording,
+				 bv_canon_bytes(arena, &bv_boundary_report_type, report), &why, err);
+	recording->ended = true;
+	bv__reserve_release(&recording->reserve);
+	return BV_OK;
+}
+
+void bv__record_abandon(struct bv__recording *recording, const struct bv_boundary_plan *plan,
+			const char *reason)
+{
+	const struct bv_recovery_result_event result = {.reason = bv_str_from(reason)};
+	const struct bv_recovery_event verdict = {.plan_id = plan->plan_id,
+						  .classification = BV_RECOVERY_ROLLED_BACK,
+						  .has_attempt = true,
+						  .attempt = recording->attempt};
+	_Alignas(16) uint8_t memory[4096];
+	struct bv__entry entries[2];
+	struct bv__append append = {.attempt = recording->attempt,
+				    .entries = entries,
+				    .count = 2,
+				    .durable = true,
+				    .reserve = &recording->reserve};
+	struct bv_arena arena;
+
+	if (recording->started && !recording->ended) {
+		bv_arena_init(&arena, memory, sizeof memory);
+		entries[0] = (struct bv__entry){
+			BV_EVENT_RECOVERY_RESULT,
+			bv_canon_bytes(&arena, &bv_recovery_result_event_type, &result)};
+		entries[1] = (struct bv__entry){
+			BV_EVENT_RECOVERY, bv_canon_bytes(&arena, &bv_recovery_event_type, &verdict)};
+		/* If it cannot be written, the next opening finds the attempt without an end and settles it. */
+		if (entries[0].payload.data && entries[1].payload.data)
+			(void)bv__journal_append(recording->journal, &append, NULL);
+		recording->ended = true;
+	}
+	bv__reserve_release(&recording->reserve);
+}

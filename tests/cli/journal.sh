@@ -1,0 +1,177 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The journal as people and scripts see it.
+. "$(dirname "$0")/tap.sh"
+unset BVISOR_JOURNAL
+XDG_STATE_HOME=$scratch/state
+export XDG_STATE_HOME
+chmod 777 "$scratch"
+db=$XDG_STATE_HOME/bvisor/journal.db
+
+number_of() { # FIELD of the newest attempt
+	bvisor journal ls --json --last 1
+	python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[0][sys.argv[2]])' "$out" "$1"
+}
+records() { # kinds of all records, in order
+	bvisor journal show --json
+	python3 -c 'import json,sys; print(" ".join(r["kind"] for r in json.load(open(sys.argv[1]))))' "$out"
+}
+
+bvisor journal ls
+refused "there is no journal" "without a run there is no journal"
+run --env WORD=swordfish -- sh -c 'exit 7'
+status 7 "a run is recorded and its status stays its own"
+check "at the default place" test -f "$db"
+check "for its owner alone" test "$(stat -c %a "$db" "$db-wal" "$db.key" | tr '\n' ' ')" = "600 600 600 "
+check "in a directory for its owner alone" test "$(stat -c %a "$XDG_STATE_HOME/bvisor")" = 700
+check "in the promised order" test "$(records)" = "started request bound report anchor"
+check "the value of a variable is not kept" sh -c "! grep -rq swordfish '$XDG_STATE_HOME'"
+run --env WORD=swordfish --journal-values -- true
+check "unless that is asked for" grep -rq swordfish "$XDG_STATE_HOME"
+printf 'sesame' >word
+run --secret WORD=word --journal-values -- true
+check "a secret's never" sh -c "! grep -rq sesame '$XDG_STATE_HOME'"
+run --journal none -- true
+check "--journal none leaves no trace" test "$(records | wc -w)" = 15
+BVISOR_JOURNAL=none run -- true
+check "nor does BVISOR_JOURNAL=none" test "$(records | wc -w)" = 15
+run --journal own.db -- true
+check "--journal PATH is elsewhere" test -f own.db
+bvisor journal ls --journal own.db
+out_has "/true" "and ls --journal lists it"
+
+# ---- looking
+run --wall 200ms -- sleep 20
+bvisor journal ls
+out_has "Timeout" "ls shows an outcome"
+out_has "code 7" "and an exit code"
+bvisor journal ls --outcome failed
+check "ls --outcome" test "$(grep -c . "$out")" = 2
+bvisor journal ls --program sleep
+check "ls --program" test "$(grep -c . "$out")" = 2
+bvisor journal ls --until 1h
+check "ls --until" test "$(grep -c . "$out")" = 1
+bvisor journal ls --since 1h
+check "ls --since" test "$(grep -c . "$out")" = 5
+bvisor journal ls --since yesterday
+refused "is not a time" "a time that is none is refused"
+id=$(number_of attempt)
+bvisor journal show "$id"
+out_has "wall limit" "show shows the report"
+bvisor journal show "$(echo "$id" | cut -c1-8)" --report of.report
+check "show --report writes it" test -s of.report
+bvisor report verify of.report
+status 0 "and its seal holds"
+bvisor journal show zz
+refused "has no attempt" "an attempt that is not there is refused"
+
+# ---- whole
+bvisor journal verify
+status 0 "verify succeeds"
+out_has "verified: 20 records of 4 attempts" "and says over what"
+out_has "cut off" "and what it cannot see"
+bvisor journal verify --public-key "$db.key.pub"
+status 0 "with the public key"
+bvisor journal verify --public-key 0000000000000000000000000000000000000000000000000000000000000000
+status 1 "another key is not accepted"
+bvisor journal anchor
+status 0 "anchor writes one"
+cp "$out" kept
+mkdir old
+cp "$db" "$db-wal" old
+run -- true
+bvisor journal anchor
+cp "$out" newer
+bvisor journal verify --anchor kept
+status 0 "an anchor kept elsewhere still holds after more runs"
+cp "$db" "$db-wal" "$work"
+cp old/* "$XDG_STATE_HOME/bvisor"
+rm -f "$db-shm"
+bvisor journal verify
+status 0 "an earlier state of the journal is whole in itself"
+bvisor journal verify --anchor newer
+status 1 "and the anchor shows that it is an earlier one"
+cp journal.db journal.db-wal "$XDG_STATE_HOME/bvisor"
+rm -f "$db-shm"
+bvisor journal verify --anchor newer
+status 0 "put back, it holds"
+
+# ---- refusals before anything runs
+echo 'this is no database, and long enough to be seen as none' >text.db
+run --journal text.db -- sh -c 'echo ran >ran'
+refused "journal" "a file that is no database refuses the run"
+mkdir dir.db
+run --journal dir.db -- true
+refused "not a regular file" "a directory too"
+cp own.db loose.db
+chmod 666 loose.db
+run --journal loose.db -- true
+refused "others than its owner" "a journal that others may write too"
+cp own.db.key loose.key
+chmod 644 loose.key
+run --journal own.db --journal-key loose.key -- true
+refused "for its owner alone" "a key that others may read too"
+check "and nothing ran" test ! -e ran
+
+# ---- once
+run --idempotency-key pay-1 --write . --read . -- sh -c 'echo paid >>paid; exit 5'
+status 5 "the first of a key runs"
+run --idempotency-key pay-1 --write . --read . -- sh -c 'echo paid >>paid; exit 5'
+status 5 "the second has the first one's status"
+err_has "not run again" "and says that it ran nothing"
+check "and it ran nothing" test "$(grep -c paid paid)" = 1
+run --idempotency-key pay-1 --write . --read . -- sh -c 'echo other >>paid; exit 5'
+refused "another request" "another request under that key is refused"
+run --journal none --idempotency-key pay-1 -- true
+refused "without a journal" "a key without a journal is refused"
+
+# ---- a host that dies
+lock=$work/lock
+: >"$lock"
+chmod 666 "$lock"
+before=$(records | wc -w)
+# shellcheck disable=SC2086 # a list
+"$BVISOR" run $BVISOR_FLAGS --read . --write . --runtime system -- flock -n lock sleep 600 >/dev/null 2>&1 &
+host=$!
+if await held "$lock"; then
+	kill -9 $host
+	wait $host 2>/dev/null
+	bvisor journal recover
+	check "what a dead host ran is gone" await gone "$lock"
+	bvisor journal ls --last 1
+	out_has "RolledBack" "and told as rolled back"
+	check "with what was done" test "$(records | cut -d' ' -f$((before + 1))-)" = "started request bound recovery-intent recovery-result recovery anchor"
+	bvisor journal recover
+	out_is "nothing was lost" "a second recovery changes nothing"
+	check "not one record" test "$(records | wc -w)" = $((before + 7))
+else
+	kill -9 $host
+	skip "recovery" "the program was not seen to run"
+fi
+bvisor journal verify
+status 0 "and the journal is whole"
+
+# ---- gc
+bvisor journal gc
+refused "nothing says" "gc wants to be told what may go"
+bvisor journal gc --until 1h
+out_has "contents of 0 attempts" "gc leaves what is younger"
+sleep 1
+bvisor journal gc --until 0s
+status 0 "gc removes contents"
+bvisor journal verify
+status 0 "and the chain still holds"
+out_has "removed by decision" "which verify says"
+bvisor journal show "$id"
+status 125 "what was removed cannot be shown"
+
+# ---- many at once
+for _ in 1 2 3 4 5 6; do
+	# shellcheck disable=SC2086 # a list
+	"$BVISOR" run $BVISOR_FLAGS -- true >/dev/null 2>>"$err" &
+done
+wait
+bvisor journal verify
+status 0 "six runs at once leave a whole journal"
+check "with all six" test "$("$BVISOR" journal ls --last 6 | grep -c Completed)" = 6
+finish

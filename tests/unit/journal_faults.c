@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "journal_faults.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+struct faults faults;
+
+/* Found by SQLite's shared library before the C library's. */
+int fdatasync(int fd);
+ssize_t pwrite64(int fd, const void *data, size_t size_bytes, off64_t offset);
+int ftruncate64(int fd, off64_t length);
+int clock_gettime(clockid_t clock, struct timespec *ret_time);
+
+static void operation(void)
+{
+	if (__atomic_add_fetch(&faults.operations, 1, __ATOMIC_SEQ_CST) == faults.kill_at)
+		(void)kill(getpid(), SIGKILL);
+}
+
+int fdatasync(int fd)
+{
+	operation();
+	if (faults.fail_sync_errno != 0) {
+		errno = faults.fail_sync_errno;
+		return -1;
+	}
+	__atomic_add_fetch(&faults.syncs, 1, __ATOMIC_SEQ_CST);
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size_bytes, off64_t offset)
+{
+	operation();
+	if (faults.fail_write_errno != 0) {
+		errno = faults.fail_write_errno;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, data, size_bytes, offset);
+}
+
+int ftruncate64(int fd, off64_t length)
+{
+	operation();
+	return (int)syscall(SYS_ftruncate, fd, length);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+	int status = (int)syscall(SYS_clock_gettime, clock, ret_time);
+
+	if (clock == CLOCK_REALTIME)
+		ret_time->tv_sec += faults.clock_offset_s;
+	return status;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * journal_faults.h - the disk and the clock below SQLite, counted and made to fail.
+ *
+ * The program's own fdatasync, pwrite64, ftruncate64 and clock_gettime take the place of the C
+ * library's for the shared SQLite too; what is not counted or made to fail is passed on.
+ */
+#ifndef BV_TEST_JOURNAL_FAULTS_H
+#define BV_TEST_JOURNAL_FAULTS_H
+
+struct faults {
+	int fail_sync_errno, fail_write_errno; /* 0: none */
+	long clock_offset_s;
+	unsigned long syncs;
+	/* Every write, truncation and sync; at `kill_at` the process is killed before it is done. */
+	unsigned long operations, kill_at;
+};
+
+extern struct faults faults;
+
+#endif

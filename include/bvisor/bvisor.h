@@ -346,6 +346,14 @@ BV_API enum bv_code bv_report_read(const void *data, size_t size_bytes,
 /* BV_E_INTEGRITY when body_hash does not recompute. */
 BV_API enum bv_code bv_report_verify(const struct bv_report *report, struct bv_error *err);
 
+/*
+ * Whether `proof`, an export of bv_journal_export, shows that this very report is in a journal whose
+ * signatures are of `public_key` (64 hex digits).  BV_E_INTEGRITY when it does not.
+ */
+BV_API enum bv_code bv_report_verify_proof(const struct bv_report *report, const void *proof,
+					   size_t size_bytes, const char *public_key,
+					   struct bv_error *err);
+
 /* Frees what a function here said bv_free frees.  NULL is fine. */
 BV_API void bv_free(void *memory);
 

@@ -55,9 +55,9 @@ struct bv_journal_attempt {
 	const char *outcome; /* of its report; or "Started", "Running", "RolledBack", "NeedsPerson",
 				"Resolved", "Refused" */
 	const char *program;
-	const char *idempotency_key; /* empty: none */
+	const char *idempotency_key;                     /* empty: none */
 	uint64_t started_unix_micros, ended_unix_micros; /* the latter 0 while it has no end */
-	int exit_kind;   /* enum bv_exit_kind of bvisor.h */
+	int exit_kind;                                   /* enum bv_exit_kind of bvisor.h */
 	int exit_number;
 };
 
@@ -111,7 +111,7 @@ struct bv_journal_verified {
 	uint64_t removed;      /* records whose contents were removed by decision */
 	uint64_t clock_steps;  /* how often the clock went back from one record to the next */
 	uint64_t anchored_seq; /* the last record under a signature */
-	char head[65];	 /* hash of the last record */
+	char head[65];         /* hash of the last record */
 	char public_key[65];   /* of the last signature; empty: none */
 };
 

@@ -24,9 +24,10 @@ enum bv_code bv_journal_default_path(char **ret_path, struct bv_error *err)
 	else if (home && home[0] == '/')
 		len = snprintf(path, sizeof path, "%s/.local/state/bvisor/journal.db", home);
 	else
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-				      "set HOME, name one with --journal PATH, or do without: --journal none",
-				      "there is no place for a journal: neither XDG_STATE_HOME nor HOME is set");
+		return bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal",
+			"set HOME, name one with --journal PATH, or do without: --journal none",
+			"there is no place for a journal: neither XDG_STATE_HOME nor HOME is set");
 	*ret_path = len > 0 && (size_t)len < sizeof path ? strdup(path) : NULL;
 	return *ret_path ? BV_OK
 			 : bv_fail(err, BV_E_MEMORY, "journal",
@@ -226,7 +227,8 @@ enum bv_code bv_journal_report(const struct bv_journal *journal, const char *att
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a report");
 	code = bv__journal_find(journal, attempt, &found, err);
 	if (code == BV_OK)
-		code = bv__journal_payload(journal, &found.id, BV_EVENT_REPORT, &reading.bytes, err);
+		code = bv__journal_payload(journal, &found.id, BV_EVENT_REPORT, &reading.bytes,
+					   err);
 	if (code == BV_OK)
 		code = bv__memory_make(&report->arena, decode_report, &reading, err);
 	free((void *)(uintptr_t)reading.bytes.data);
@@ -296,7 +298,8 @@ static enum bv_code use_anchor(const struct bv_journal *journal, const char *tex
 	if (memcmp(line.store, bv__journal_store(journal), BV_STORE_BYTES) != 0)
 		return bv_fail(err, BV_E_INTEGRITY, "anchor", "the anchor is of another journal");
 	if (!bv__anchor_holds(line.store, line.seq, line.at_us, &line.anchor))
-		return bv_fail(err, BV_E_INTEGRITY, "anchor", "the signature of the anchor is wrong");
+		return bv_fail(err, BV_E_INTEGRITY, "anchor",
+			       "the signature of the anchor is wrong");
 	options->anchor_seq = line.seq;
 	options->anchor_hash = line.anchor.head;
 	return BV_OK;
@@ -371,8 +374,8 @@ static enum bv_code note_anchor(void *context, const struct bv__record *record,
 	bv_digest_hex(&anchor.signature_s, s);
 	(void)snprintf(anchoring->line, sizeof anchoring->line,
 		       "bvisor-anchor 1 %s %llu %s %llu %s %s%s\n", store,
-		       (unsigned long long)record->seq - 1, head,
-		       (unsigned long long)record->at_us, key, r, s);
+		       (unsigned long long)record->seq - 1, head, (unsigned long long)record->at_us,
+		       key, r, s);
 	return BV_OK;
 }
 
@@ -416,10 +419,9 @@ static void tell_recovered(void *context, const struct bv__recovered *recovered)
 	char hex[65];
 	const struct bv_journal_recovered shown = {
 		.attempt = hex,
-		.verdict = recovered->failed > 0
-				   ? "Unfinished"
-				   : bv_name_of(&bv_recovery_classification_type,
-						recovered->classification),
+		.verdict = recovered->failed > 0 ? "Unfinished"
+						 : bv_name_of(&bv_recovery_classification_type,
+							      recovered->classification),
 		.reason = recovered->reason,
 		.executed = recovered->executed,
 		.swept = recovered->swept,
@@ -446,7 +448,8 @@ enum bv_code bv_journal_resolve(struct bv_journal *journal, const char *attempt,
 
 	if (code == BV_OK && (!note || !bv_utf8_valid(bv_str_from(note))))
 		code = bv_fail(err, BV_E_ARGUMENT, "note", "the note is not text");
-	return code == BV_OK ? bv__journal_resolve(journal, &found.id, bv_str_from(note), err) : code;
+	return code == BV_OK ? bv__journal_resolve(journal, &found.id, bv_str_from(note), err)
+			     : code;
 }
 
 enum bv_code bv_journal_prune(struct bv_journal *journal, uint64_t before_unix_micros,

@@ -70,8 +70,8 @@ static void put_limits(struct bv_writer *writer, const struct bv_admitted_budget
 {
 	struct bv_admitted_budgets asked = *budgets;
 	struct bv_admitted_budget *const each[] = {
-		&asked.wall_micros,    &asked.cpu_micros,    &asked.resident_bytes,
-		&asked.process_count,  &asked.handle_count,  &asked.storage_bytes,
+		&asked.wall_micros,   &asked.cpu_micros,   &asked.resident_bytes,
+		&asked.process_count, &asked.handle_count, &asked.storage_bytes,
 		&asked.network_bytes,
 	};
 
@@ -271,9 +271,10 @@ static enum bv_code tell_lost(const struct bv__recording *recording, struct bv_s
 
 	bv__journal_spill(recording->journal, &recording->attempt, bytes, path, sizeof path);
 	if (path[0])
-		code = bv_fail_remedy(err, why->code, "journal", path,
-				      "the program ran, and its report is not in the journal but in a file beside it: %s",
-				      why->message);
+		code = bv_fail_remedy(
+			err, why->code, "journal", path,
+			"the program ran, and its report is not in the journal but in a file beside it: %s",
+			why->message);
 	else
 		code = bv_fail_remedy(err, why->code, "journal", why->remedy,
 				      "the program ran, and its report is not in the journal: %s",
@@ -301,8 +302,8 @@ enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena 
 	if (!entry.payload.data)
 		return bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
 	if (bv__journal_append(recording->journal, &append, &why) != BV_OK)
-		return tell_lost(recording,
-				 bv_canon_bytes(arena, &bv_boundary_report_type, report), &why, err);
+		return tell_lost(recording, bv_canon_bytes(arena, &bv_boundary_report_type, report),
+				 &why, err);
 	recording->ended = true;
 	bv__reserve_release(&recording->reserve);
 	return BV_OK;
@@ -327,11 +328,13 @@ void bv__record_abandon(struct bv__recording *recording, const struct bv_boundar
 
 	if (recording->started && !recording->ended) {
 		bv_arena_init(&arena, memory, sizeof memory);
-		entries[0] = (struct bv__entry){
-			BV_EVENT_RECOVERY_RESULT,
-			bv_canon_bytes(&arena, &bv_recovery_result_event_type, &result)};
-		entries[1] = (struct bv__entry){
-			BV_EVENT_RECOVERY, bv_canon_bytes(&arena, &bv_recovery_event_type, &verdict)};
+		entries[0] = (struct bv__entry){BV_EVENT_RECOVERY_RESULT,
+						bv_canon_bytes(&arena,
+							       &bv_recovery_result_event_type,
+							       &result)};
+		entries[1] = (struct bv__entry){BV_EVENT_RECOVERY,
+						bv_canon_bytes(&arena, &bv_recovery_event_type,
+							       &verdict)};
 		/* If it cannot be written, the next opening finds the attempt without an end and settles it. */
 		if (entries[0].payload.data && entries[1].payload.data)
 			(void)bv__journal_append(recording->journal, &append, NULL);

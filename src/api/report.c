@@ -8,6 +8,7 @@
 #include "contract/json.h"
 #include "contract/report.h"
 #include "report/text.h"
+#include "verify/check.h"
 
 enum bv_code bv__report_finish(struct bv_report *report, struct bv_error *err)
 {
@@ -216,4 +217,39 @@ enum bv_code bv_report_verify(const struct bv_report *report, struct bv_error *e
 	if (code == BV_OK)
 		bv__memory_unmap(&scratch);
 	return code;
+}
+
+struct proof {
+	const uint8_t *at;
+	size_t left;
+};
+
+static ptrdiff_t read_proof(void *context, void *data, size_t size_bytes)
+{
+	struct proof *proof = context;
+	const size_t part = size_bytes < proof->left ? size_bytes : proof->left;
+
+	if (part > 0)
+		memcpy(data, proof->at, part);
+	proof->at += part;
+	proof->left -= part;
+	return (ptrdiff_t)part;
+}
+
+enum bv_code bv_report_verify_proof(const struct bv_report *report, const void *proof,
+				    size_t size_bytes, const char *public_key, struct bv_error *err)
+{
+	struct proof rest = {proof, size_bytes};
+	struct bv__export_options options = {.report = &report->value.body_hash};
+	struct bv__export_found found;
+	struct bv_digest key;
+	enum bv_code code = bv_report_verify(report, err);
+
+	if (code != BV_OK)
+		return code;
+	if (!public_key || !bv__digest_read(public_key, &key))
+		return bv_fail(err, BV_E_ARGUMENT, "public-key",
+			       "a public key is 64 hexadecimal digits");
+	options.public_key = &key;
+	return bv__export_check(read_proof, &rest, &options, &found, err);
 }

@@ -358,6 +358,7 @@ static int take_journal_text(struct cli_request *request, const struct cli_flag 
 		{"--attempt", &request->attempt},
 		{"--resolve", &request->attempt},
 		{"--note", &request->note},
+		{"--proof", &request->proof},
 	};
 	size_t i = 0;
 
@@ -533,11 +534,14 @@ const struct cli_flag cli_flags[] = {
 	 " --grep --exe ", NULL},
 	{"--last", "N", CLI_JOURNAL_LS, out, "at most so many, the newest", take_last,
 	 " -n --limit --max ", NULL},
-	{"--public-key", "FILE", CLI_JOURNAL_VERIFY, out,
+	{"--public-key", "FILE", CLI_JOURNAL_VERIFY | CLI_REPORT_VERIFY, out,
 	 "every signature must be of this key; or its 64 digits", take_journal_text, " --key ",
 	 NULL},
 	{"--anchor", "FILE", CLI_JOURNAL_VERIFY, out,
 	 "what journal anchor wrote once, kept where nobody changes it", take_journal_text, "",
+	 NULL},
+	{"--proof", "FILE", CLI_REPORT_VERIFY, out,
+	 "what journal export --attempt wrote: it must be in that journal", take_journal_text, "",
 	 NULL},
 	{"--attempt", "ID", CLI_JOURNAL_EXPORT, out, "only the proof of the report of that one",
 	 take_journal_text, " --proof --id ", NULL},

@@ -143,8 +143,8 @@ static void list_json(struct listing *listing, const struct bv_journal_attempt *
 	if (attempt->ended_unix_micros)
 		printf("\"ended_unix_micros\":%llu,",
 		       (unsigned long long)attempt->ended_unix_micros);
-	printf("\"outcome\":\"%s\",\"exit\":\"%s\",\"exit_number\":%d,\"program\":", attempt->outcome,
-	       kinds[attempt->exit_kind], attempt->exit_number);
+	printf("\"outcome\":\"%s\",\"exit\":\"%s\",\"exit_number\":%d,\"program\":",
+	       attempt->outcome, kinds[attempt->exit_kind], attempt->exit_number);
 	cli_print_json_text(attempt->program);
 	if (attempt->idempotency_key[0]) {
 		printf(",\"idempotency_key\":");
@@ -320,10 +320,30 @@ static void tell_verified(const struct cli_request *request,
 	printf("head: %s\n", found->head);
 	if (found->public_key[0])
 		printf("key:  %s%s\n", found->public_key,
-		       request->public_key ? "" : " (as the journal says; --public-key holds it to yours)");
+		       request->public_key
+			       ? ""
+			       : " (as the journal says; --public-key holds it to yours)");
 	if (!request->anchor)
 		printf("not seen without an anchor kept elsewhere: records cut off after a signature,\n"
 		       "or the whole journal put back to an earlier state of itself\n");
+}
+
+const char *cli_public_key(const struct cli_request *request, char ret_text[65])
+{
+	struct cli_bytes bytes = {0};
+	bool read = is_hex_key(request->public_key);
+
+	if (read) {
+		(void)snprintf(ret_text, 65, "%s", request->public_key);
+	} else if (read_line(request->public_key, "public key", &bytes) == 0) {
+		read = is_hex_key(bytes.data);
+		(void)snprintf(ret_text, 65, "%s", bytes.data);
+		if (!read)
+			cli_say("%s: does not hold the 64 hexadecimal digits of a public key",
+				request->public_key);
+	}
+	cli_bytes_wipe(&bytes);
+	return read ? ret_text : NULL;
 }
 
 static int verify(const struct cli_request *request, struct bv_journal *journal)
@@ -331,24 +351,22 @@ static int verify(const struct cli_request *request, struct bv_journal *journal)
 	struct progress progress = {.what = "verifying"};
 	struct bv_journal_verify_options options = {.progress = on_progress, .context = &progress};
 	struct bv_journal_verified found;
-	struct cli_bytes key = {0}, anchor = {0};
+	struct cli_bytes anchor = {0};
 	struct bv_error error = {0};
-	int status = CLI_EXIT_REFUSED;
+	char key[65];
+	int status = CLI_EXIT_OK;
 
-	if (request->public_key && !is_hex_key(request->public_key)) {
-		if (read_line(request->public_key, "public key", &key) != 0)
-			return status;
-		options.public_key = key.data;
-	} else {
-		options.public_key = request->public_key;
+	if (request->public_key) {
+		options.public_key = cli_public_key(request, key);
+		if (!options.public_key)
+			return CLI_EXIT_REFUSED;
 	}
 	if (request->anchor && read_line(request->anchor, "anchor", &anchor) != 0)
-		goto done;
+		return CLI_EXIT_REFUSED;
 	options.anchor = anchor.data;
 	if (bv_journal_verify(journal, &options, &found, &error) == BV_OK) {
 		end_progress(&progress);
 		tell_verified(request, &found);
-		status = CLI_EXIT_OK;
 	} else {
 		end_progress(&progress);
 		if (request->json)
@@ -356,8 +374,6 @@ static int verify(const struct cli_request *request, struct bv_journal *journal)
 			       (unsigned long long)found.records);
 		status = fail(&error);
 	}
-done:
-	cli_bytes_wipe(&key);
 	cli_bytes_wipe(&anchor);
 	return cli_close_stdout(status);
 }
@@ -371,8 +387,9 @@ static int export_to(const struct cli_request *request, struct bv_journal *journ
 	struct progress progress = {.what = "exporting"};
 	struct bv_error error = {0};
 	enum bv_code code;
-	int fd = standard_output ? STDOUT_FILENO
-				 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = standard_output
+			 ? STDOUT_FILENO
+			 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0) {
 		cli_say_errno(path, errno);
@@ -385,8 +402,8 @@ static int export_to(const struct cli_request *request, struct bv_journal *journ
 	if (code == BV_OK && !standard_output && fsync(fd) != 0) {
 		code = BV_E_SYSTEM;
 		error = (struct bv_error){.code = code, .sys_errno = errno};
-		(void)snprintf(error.message, sizeof error.message, "'%.200s' cannot be made durable",
-			       path);
+		(void)snprintf(error.message, sizeof error.message,
+			       "'%.200s' cannot be made durable", path);
 	}
 	if (!standard_output)
 		(void)close(fd); /* fsync has told the truth already */
@@ -429,8 +446,7 @@ static void tell_recovered(void *context, const struct bv_journal_recovered *rec
 	else if (!recovering->quiet)
 		printf("%.*s %s: %s; %s\n", SHORT_ID, recovered->attempt, recovered->verdict,
 		       recovered->reason,
-		       recovered->executed ? "its program may have run"
-					   : "its program never ran");
+		       recovered->executed ? "its program may have run" : "its program never ran");
 	recovering->count++;
 	recovering->failed += recovered->failed;
 }
@@ -484,7 +500,8 @@ static int gc(const struct cli_request *request, struct bv_journal *journal)
 
 	if (!request->until) {
 		cli_say("journal gc: nothing says which records may go");
-		cli_remedy("write --until TIME: attempts that had ended before it lose their contents");
+		cli_remedy(
+			"write --until TIME: attempts that had ended before it lose their contents");
 		return CLI_EXIT_REFUSED;
 	}
 	if (bv_journal_prune(journal, request->until, &attempts, &error) != BV_OK)
@@ -505,12 +522,9 @@ static const struct {
 	int least, most; /* operands */
 	bool writes;
 } verbs[] = {
-	{"ls", CLI_JOURNAL_LS, 0, 0, false},
-	{"show", CLI_JOURNAL_SHOW, 0, 1, false},
-	{"verify", CLI_JOURNAL_VERIFY, 0, 0, false},
-	{"export", CLI_JOURNAL_EXPORT, 1, 1, false},
-	{"anchor", CLI_JOURNAL_ANCHOR, 0, 0, false},
-	{"recover", CLI_JOURNAL_RECOVER, 0, 0, true},
+	{"ls", CLI_JOURNAL_LS, 0, 0, false},         {"show", CLI_JOURNAL_SHOW, 0, 1, false},
+	{"verify", CLI_JOURNAL_VERIFY, 0, 0, false}, {"export", CLI_JOURNAL_EXPORT, 1, 1, false},
+	{"anchor", CLI_JOURNAL_ANCHOR, 0, 0, false}, {"recover", CLI_JOURNAL_RECOVER, 0, 0, true},
 	{"gc", CLI_JOURNAL_GC, 0, 0, true},
 };
 
@@ -553,7 +567,8 @@ static int with_journal(size_t verb, int argc, char **argv)
 	status = CLI_EXIT_REFUSED;
 	if (request.operand_count < verbs[verb].least || request.operand_count > verbs[verb].most ||
 	    (verbs[verb].command == CLI_JOURNAL_SHOW && !request.json && !request.operand_count)) {
-		cli_say("journal %s: %d operands are given", verbs[verb].name, request.operand_count);
+		cli_say("journal %s: %d operands are given", verbs[verb].name,
+			request.operand_count);
 		cli_remedy("bvisor journal %s --help shows how it is used", verbs[verb].name);
 	} else if (cli_journal_none(&request)) {
 		cli_say("journal %s: --journal none names no journal", verbs[verb].name);
@@ -583,6 +598,7 @@ int cli_journal(int argc, char **argv)
 		return cli_close_stdout(CLI_EXIT_OK);
 	}
 	cli_say("journal: '%s' is not something to do with a journal", what);
-	cli_remedy("use ls, show, verify, export, anchor, recover or gc; bvisor journal --help says more");
+	cli_remedy(
+		"use ls, show, verify, export, anchor, recover or gc; bvisor journal --help says more");
 	return CLI_EXIT_REFUSED;
 }

@@ -46,8 +46,10 @@ static const struct command_text texts[] = {
 	 "  bvisor report show run.json\n"
 	 "  bvisor report show --json run.report | jq .body.exit\n"},
 	{CLI_REPORT_VERIFY, "report verify", "bvisor report verify [flags] FILE",
-	 "Recomputes the seal of a report.",
+	 "Recomputes the seal of a report.  With --proof and --public-key, shows also that it is in\n"
+	 "a journal, under a signature.",
 	 "  bvisor report verify run.json\n"
+	 "  bvisor report verify run.report --proof proof.bvj --public-key journal.db.key.pub\n"
 	 "\n"
 	 "Exit status: 0 if the seal is right; 1 if it is not; 125 if FILE is no report.\n"},
 	{CLI_JOURNAL_LS, "journal ls", "bvisor journal ls [flags]",

@@ -40,7 +40,7 @@ struct cli_request {
 	bool cwd_given, cwd_granted;
 	const char *journal; /* --journal; NULL: as BVISOR_JOURNAL says, or the default */
 	const char *journal_key, *idempotency_key, *public_key, *anchor;
-	const char *outcome, *program, *attempt, *note;
+	const char *outcome, *program, *attempt, *note, *proof;
 	bool journal_values;
 	uint64_t since, until; /* Unix microseconds; 0: not given */
 	uint64_t last;
@@ -65,6 +65,8 @@ int cli_print_spec(const struct cli_request *request);
 /* journal.c: where the journal is, NULL being the default; whether that is nowhere; opening it. */
 const char *cli_journal_path(const struct cli_request *request);
 bool cli_journal_none(const struct cli_request *request);
+/* --public-key: 64 digits, or a file that holds them.  NULL after saying what is wrong. */
+const char *cli_public_key(const struct cli_request *request, char ret_text[65]);
 int cli_journal_open(const struct cli_request *request, bool read_only,
 		     struct bv_journal **ret_journal);
 

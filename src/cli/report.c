@@ -41,10 +41,44 @@ static int show(const struct cli_request *request, const struct bv_report *repor
 	return cli_close_stdout(CLI_EXIT_OK);
 }
 
+/* With a proof: also that the report is in a journal, under a signature of that key. */
+static int verify_proof(const struct cli_request *request, const struct bv_report *report)
+{
+	struct cli_bytes proof = {0};
+	struct bv_error error = {0};
+	char key[65];
+	enum bv_code code;
+
+	if (!request->proof || !request->public_key) {
+		cli_say("report verify: %s is missing",
+			request->proof ? "--public-key" : "--proof");
+		cli_remedy("a proof counts with the public key of the journal alone: give both");
+		return CLI_EXIT_REFUSED;
+	}
+	if (!cli_public_key(request, key) ||
+	    cli_read_file(request->proof, CLI_REPORT_MAX_BYTES, &proof) != 0)
+		return CLI_EXIT_REFUSED;
+	code = bv_report_verify_proof(report, proof.data, proof.size_bytes, key, &error);
+	cli_bytes_wipe(&proof);
+	if (code != BV_OK) {
+		cli_say_error(request->proof, &error);
+		return CLI_EXIT_FALSE;
+	}
+	if (!request->quiet && !request->json)
+		printf("proven: it is in the journal, and signed\n");
+	return CLI_EXIT_OK;
+}
+
 static int verify(const struct cli_request *request, const struct bv_report *report)
 {
 	struct bv_error error = {0};
 	enum bv_code code = bv_report_verify(report, &error);
+	int proven = CLI_EXIT_OK;
+
+	if (code == BV_OK && (request->proof || request->public_key))
+		proven = verify_proof(request, report);
+	if (proven != CLI_EXIT_OK)
+		return proven;
 
 	if (request->json)
 		printf("{\"verified\":%s,\"body_hash\":\"%s\"}\n", code == BV_OK ? "true" : "false",

@@ -220,9 +220,9 @@ static enum bv_code write_one(struct writing *writing, struct bv__append *append
 	int status = bv__sql_do(journal, BV_SQL_SAVE);
 	int failed;
 
-	append->code = status == SQLITE_OK ? write_entries(writing, append)
-					   : fail_sql(journal, "the journal cannot be written",
-						      &append->error);
+	append->code = status == SQLITE_OK
+			       ? write_entries(writing, append)
+			       : fail_sql(journal, "the journal cannot be written", &append->error);
 	if (append->code == BV_OK) {
 		writing->status = bv__sql_do(journal, BV_SQL_KEEP);
 		return writing->status == SQLITE_OK ? BV_OK : BV_E_JOURNAL;
@@ -320,7 +320,8 @@ static bool commit(struct bv_journal *journal, struct bv__append *list, struct f
 		failure->status = sqlite3_extended_errcode(journal->db);
 		(void)fail_sql(journal, "the journal cannot be written", &failure->error);
 	}
-	(void)bv__sql_do(journal, BV_SQL_ROLLBACK); /* may be over already; the first error is told */
+	(void)bv__sql_do(journal,
+			 BV_SQL_ROLLBACK); /* may be over already; the first error is told */
 	return false;
 }
 

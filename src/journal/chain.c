@@ -54,9 +54,9 @@ void bv__chain_hash(const uint8_t store[BV_STORE_BYTES], const struct bv__record
 const char *bv__attempt_state_name(enum bv__attempt_state state)
 {
 	static const char *const names[BV_ATTEMPT_STATE_COUNT] = {
-		[BV_ATTEMPT_STARTED] = "Started",        [BV_ATTEMPT_BOUND] = "Running",
-		[BV_ATTEMPT_REPORTED] = "Reported",      [BV_ATTEMPT_ROLLED_BACK] = "RolledBack",
-		[BV_ATTEMPT_REFUSED] = "NeedsPerson",    [BV_ATTEMPT_RESOLVED] = "Resolved",
+		[BV_ATTEMPT_STARTED] = "Started",     [BV_ATTEMPT_BOUND] = "Running",
+		[BV_ATTEMPT_REPORTED] = "Reported",   [BV_ATTEMPT_ROLLED_BACK] = "RolledBack",
+		[BV_ATTEMPT_REFUSED] = "NeedsPerson", [BV_ATTEMPT_RESOLVED] = "Resolved",
 		[BV_ATTEMPT_DENIED] = "Refused",
 	};
 
@@ -68,7 +68,8 @@ const char *bv__attempt_state_name(enum bv__attempt_state state)
 static enum bv_code refuse(const struct bv__attempt *attempt, const struct bv__record *record,
 			   struct bv_error *err)
 {
-	return bv_fail(err, BV_E_STATE, "journal", "a record '%s' may not follow in an attempt that is %s",
+	return bv_fail(err, BV_E_STATE, "journal",
+		       "a record '%s' may not follow in an attempt that is %s",
 		       bv_event_name(record->kind),
 		       attempt->seq == 0 ? "not there" : bv__attempt_state_name(attempt->state));
 }
@@ -134,7 +135,8 @@ static enum bv_code decode(struct bv_arena *scratch, const struct bv__record *re
 	const struct bv_type *type = bv_event_type(record->kind);
 
 	if (record->payload == NULL)
-		return bv_fail(err, BV_E_STATE, "journal", "the contents of record %llu were removed",
+		return bv_fail(err, BV_E_STATE, "journal",
+			       "the contents of record %llu were removed",
 			       (unsigned long long)record->seq);
 	return bv_canon_decode(scratch, type, record->payload, record->payload_bytes, ret_decoded,
 			       err);
@@ -232,7 +234,8 @@ enum bv_code bv__attempt_fold(struct bv__attempt *attempt, struct bv_arena *scra
 		attempt->state = BV_ATTEMPT_RESOLVED;
 		return BV_OK;
 	default:
-		return bv_fail(err, BV_E_STATE, "journal", "a record of kind %u belongs to no attempt",
+		return bv_fail(err, BV_E_STATE, "journal",
+			       "a record of kind %u belongs to no attempt",
 			       (unsigned int)record->kind);
 	}
 }

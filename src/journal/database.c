@@ -91,10 +91,10 @@ enum bv_code bv__sql_fail(sqlite3 *db, int status, const char *what, struct bv_e
 				      "%s: another program keeps the journal locked", what);
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-				      "look with bvisor journal verify, move it away, or name another",
-				      "%s: the journal is damaged (%s)", what,
-				      sqlite3_errstr(status & 0xff));
+		return bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal",
+			"look with bvisor journal verify, move it away, or name another",
+			"%s: the journal is damaged (%s)", what, sqlite3_errstr(status & 0xff));
 	case SQLITE_FULL:
 		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
 				      "free some space where the journal is, or name another",
@@ -135,9 +135,8 @@ sqlite3_stmt *bv__sql(struct bv_journal *journal, enum bv__statement statement)
 {
 	sqlite3_stmt **kept = &journal->statements[statement];
 
-	if (*kept == NULL &&
-	    sqlite3_prepare_v3(journal->db, texts[statement], -1, SQLITE_PREPARE_PERSISTENT, kept,
-			       NULL) != SQLITE_OK)
+	if (*kept == NULL && sqlite3_prepare_v3(journal->db, texts[statement], -1,
+						SQLITE_PREPARE_PERSISTENT, kept, NULL) != SQLITE_OK)
 		return NULL;
 	/* What it returns is the error of the run before, which was told then. */
 	(void)sqlite3_reset(*kept);
@@ -241,9 +240,14 @@ static enum bv_code make_directories(const char *path, struct bv_error *err)
 /* Where two machines could each believe to be the only writer. */
 static bool is_remote(const char *directory)
 {
-	static const uint32_t remote[] = {NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42U /* CIFS */,
-					  0xfe534d42U /* SMB2 */, AFS_SUPER_MAGIC,
-					  CODA_SUPER_MAGIC, V9FS_MAGIC, 0x00c36400U /* Ceph */};
+	static const uint32_t remote[] = {NFS_SUPER_MAGIC,
+					  SMB_SUPER_MAGIC,
+					  0xff534d42U /* CIFS */,
+					  0xfe534d42U /* SMB2 */,
+					  AFS_SUPER_MAGIC,
+					  CODA_SUPER_MAGIC,
+					  V9FS_MAGIC,
+					  0x00c36400U /* Ceph */};
 	struct statfs fs;
 
 	if (statfs(directory, &fs) != 0)
@@ -279,20 +283,22 @@ static enum bv_code make_names(struct bv_journal *journal,
 	if (realpath(directory, real) == NULL)
 		return fail_path(err, "there is no directory", directory);
 	if (is_remote(real))
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-				      "keep it on a disk of this machine",
-				      "'%s' is on a network file system, whose locks cannot be relied on",
-				      options->path);
+		return bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal", "keep it on a disk of this machine",
+			"'%s' is on a network file system, whose locks cannot be relied on",
+			options->path);
 	strcpy(name, options->path);
 	for (int i = 0; i < BV_JOURNAL_FILES; i++) {
-		const int len = snprintf(journal->files[i], PATH_MAX, "%s/%s%s", real, basename(name),
-					 suffixes[i]);
+		const int len = snprintf(journal->files[i], PATH_MAX, "%s/%s%s", real,
+					 basename(name), suffixes[i]);
 
 		if (len < 0 || len >= PATH_MAX)
-			return bv_fail(err, BV_E_ARGUMENT, "journal", "the path of the journal is too long");
+			return bv_fail(err, BV_E_ARGUMENT, "journal",
+				       "the path of the journal is too long");
 	}
 	if (options->key_path != NULL)
-		(void)snprintf(journal->files[BV_JOURNAL_FILES - 1], PATH_MAX, "%s", options->key_path);
+		(void)snprintf(journal->files[BV_JOURNAL_FILES - 1], PATH_MAX, "%s",
+			       options->key_path);
 	return BV_OK;
 }
 
@@ -363,10 +369,11 @@ static enum bv_code look(sqlite3 *db, const char *path, sqlite3_int64 *ret_versi
 		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
 				      "'%s' is a database, but no journal of bvisor", path);
 	if (version > FORMAT_VERSION)
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-				      "use the bvisor that made it, or name another with --journal",
-				      "'%s' was made by a newer bvisor (format %d; this one knows %d)",
-				      path, (int)version, (int)FORMAT_VERSION);
+		return bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal",
+			"use the bvisor that made it, or name another with --journal",
+			"'%s' was made by a newer bvisor (format %d; this one knows %d)", path,
+			(int)version, (int)FORMAT_VERSION);
 	*ret_version = application == 0 ? 0 : version;
 	return BV_OK;
 }
@@ -385,7 +392,8 @@ static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
 	code = look(journal->db, journal->files[0], &version, err);
 	if (code == BV_OK && version == 0) {
 		if (getrandom(store, sizeof store, 0) != (ssize_t)sizeof store)
-			code = bv_fail(err, BV_E_SYSTEM, "journal", "the kernel gives no random bytes");
+			code = bv_fail(err, BV_E_SYSTEM, "journal",
+				       "the kernel gives no random bytes");
 		status = sqlite3_exec(journal->db, schema, NULL, NULL, NULL);
 		if (status == SQLITE_OK)
 			status = sqlite3_prepare_v2(journal->db,
@@ -396,9 +404,10 @@ static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
 		if (status == SQLITE_OK && sqlite3_step(put) != SQLITE_DONE)
 			status = sqlite3_errcode(journal->db);
 		if (status == SQLITE_OK)
-			status = sqlite3_exec(journal->db,
-					      "PRAGMA application_id=1112951345; PRAGMA user_version=1",
-					      NULL, NULL, NULL);
+			status = sqlite3_exec(
+				journal->db,
+				"PRAGMA application_id=1112951345; PRAGMA user_version=1", NULL,
+				NULL, NULL);
 		if (code == BV_OK && status != SQLITE_OK)
 			code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
 	}
@@ -447,7 +456,8 @@ static void put_uri(const char *path, char *ret_uri, size_t size_bytes)
 {
 	size_t used = (size_t)snprintf(ret_uri, size_bytes, "file:");
 
-	for (const unsigned char *p = (const unsigned char *)path; *p && used + 32 < size_bytes; p++)
+	for (const unsigned char *p = (const unsigned char *)path; *p && used + 32 < size_bytes;
+	     p++)
 		used += (size_t)snprintf(ret_uri + used, size_bytes - used,
 					 strchr("/-._", *p) || (*p >= '0' && *p <= '9') ||
 							 ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z')
@@ -476,7 +486,8 @@ static int open_to_read(const char *path, unsigned int busy_ms, sqlite3 **ret_db
 		(void)sqlite3_close(db); /* nothing was opened that closing could lose */
 		put_uri(path, uri, sizeof uri);
 		status = sqlite3_open_v2(uri, &db,
-					 SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+					 SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX |
+						 SQLITE_OPEN_URI,
 					 NULL);
 		if (status == SQLITE_OK)
 			status = configure(db, busy_ms);
@@ -511,9 +522,9 @@ static enum bv_code open_database(struct bv_journal *journal, struct bv_error *e
 		if (access(path, F_OK) != 0)
 			return fail_missing(err, path);
 		status = open_to_read(path, journal->busy_ms, &journal->db);
-		return status == SQLITE_OK
-			       ? BV_OK
-			       : bv__sql_fail(journal->db, status, "the journal cannot be read", err);
+		return status == SQLITE_OK ? BV_OK
+					   : bv__sql_fail(journal->db, status,
+							  "the journal cannot be read", err);
 	}
 	code = make_file(journal, &made, err);
 	if (code != BV_OK)
@@ -586,12 +597,13 @@ static enum bv_code check_tail(struct bv_journal *journal, struct bv_error *err)
 			bv_hash_bytes(record.payload, record.payload_bytes, &digest);
 		if (!bv_digest_equal(&hash, &record.hash) ||
 		    (record.payload != NULL && !bv_digest_equal(&digest, &record.payload_digest)) ||
-		    (after.seq != 0 && (after.seq != record.seq + 1 ||
-					!bv_digest_equal(&after.prev, &record.hash))))
-			return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-					      "look with bvisor journal verify, and name another until then",
-					      "record %llu of the journal was altered",
-					      (unsigned long long)record.seq);
+		    (after.seq != 0 &&
+		     (after.seq != record.seq + 1 || !bv_digest_equal(&after.prev, &record.hash))))
+			return bv_fail_remedy(
+				err, BV_E_JOURNAL, "journal",
+				"look with bvisor journal verify, and name another until then",
+				"record %llu of the journal was altered",
+				(unsigned long long)record.seq);
 		after = record;
 	}
 	return status == SQLITE_DONE

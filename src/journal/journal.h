@@ -58,7 +58,7 @@ struct bv__record {
 	struct bv_digest attempt;
 	uint16_t kind; /* enum bv_event_kind */
 	uint16_t version;
-	uint64_t at_us; /* Unix time in microseconds, as the clock said: it may step back */
+	uint64_t at_us;         /* Unix time in microseconds, as the clock said: it may step back */
 	const uint8_t *payload; /* canonical bytes; NULL once removed */
 	size_t payload_bytes;
 	struct bv_digest payload_digest;
@@ -162,10 +162,10 @@ void bv__journal_spill(const struct bv_journal *journal, const struct bv_digest 
 
 struct bv__filter {
 	uint64_t since_us, until_us; /* 0: no bound */
-	const char *outcome;	 /* NULL, an outcome's name, or a state's */
-	const char *program;	 /* NULL, or a part of its path */
-	const char *id;	      /* NULL, or the first digits of an attempt id */
-	uint64_t most;	       /* 0: all */
+	const char *outcome;         /* NULL, an outcome's name, or a state's */
+	const char *program;         /* NULL, or a part of its path */
+	const char *id;              /* NULL, or the first digits of an attempt id */
+	uint64_t most;               /* 0: all */
 };
 
 /* Newest first.  A callback that returns false ends the listing. */

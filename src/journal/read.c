@@ -51,9 +51,10 @@ enum bv_code bv__list_on(sqlite3 *db, const struct bv__filter *filter, bv__attem
 {
 	BV_FINALIZE sqlite3_stmt *rows = NULL;
 	uint64_t told = 0;
-	int status = sqlite3_prepare_v2(
-		db, "SELECT " BV__ATTEMPT_COLUMNS " FROM attempt ORDER BY seq DESC", -1, &rows,
-		NULL);
+	int status = sqlite3_prepare_v2(db,
+					"SELECT " BV__ATTEMPT_COLUMNS
+					" FROM attempt ORDER BY seq DESC",
+					-1, &rows, NULL);
 
 	while (status == SQLITE_OK || status == SQLITE_ROW) {
 		struct bv__attempt attempt;
@@ -219,7 +220,8 @@ enum bv_code bv__journal_payload(const struct bv_journal *journal, const struct 
 				 uint16_t kind, struct bv_str *ret_bytes, struct bv_error *err)
 {
 	struct wanting wanting = {kind, false, ret_bytes};
-	enum bv_code code = bv__journal_records(journal, attempt, 0, 0, take_payload, &wanting, err);
+	enum bv_code code = bv__journal_records(journal, attempt, 0, 0, take_payload, &wanting,
+						err);
 
 	if (code == BV_OK && !wanting.found)
 		code = bv_fail(err, BV_E_STATE, "journal", "the attempt has no record '%s'",

@@ -22,8 +22,8 @@
 #include "linux/sys.h"
 
 enum {
-	ENDING_MS = 5000,   /* a killed process that takes longer hangs in the kernel */
-	FOUND_MAX = 64,     /* processes, groups and directories of one attempt */
+	ENDING_MS = 5000, /* a killed process that takes longer hangs in the kernel */
+	FOUND_MAX = 64,   /* processes, groups and directories of one attempt */
 };
 
 /* ---- who lives ------------------------------------------------------------------------------- */
@@ -124,8 +124,9 @@ static void note(struct lost *lost, const char *kind, struct bv_str reference, c
 {
 	if (lost->swept_count == FOUND_MAX)
 		return;
-	lost->swept[lost->swept_count++] = (struct bv_swept){
-		bv_str_from(kind), reference, bv_arena_copy(lost->arena, bv_str_from(result))};
+	lost->swept[lost->swept_count++] = (struct bv_swept){bv_str_from(kind), reference,
+							     bv_arena_copy(lost->arena,
+									   bv_str_from(result))};
 	lost->failed += failed;
 }
 
@@ -244,9 +245,9 @@ static enum bv_code settle(struct lost *lost, bv__recovered_fn fn, void *context
 		return code;
 	}
 	if (fn != NULL)
-		fn(context, &(struct bv__recovered){lost->attempt.id, BV_RECOVERY_ROLLED_BACK,
-						    executed, lost->reason, lost->swept_count,
-						    lost->failed});
+		fn(context,
+		   &(struct bv__recovered){lost->attempt.id, BV_RECOVERY_ROLLED_BACK, executed,
+					   lost->reason, lost->swept_count, lost->failed});
 	return BV_OK;
 }
 
@@ -292,8 +293,9 @@ static enum bv_code find_open(struct bv_journal *journal, struct bv__attempt **r
 	*ret_count = 0;
 	if (code != BV_OK)
 		return code;
-	status = sqlite3_prepare_v2(
-		db, "SELECT " BV__ATTEMPT_COLUMNS " FROM attempt WHERE state < 2", -1, &rows, NULL);
+	status = sqlite3_prepare_v2(db,
+				    "SELECT " BV__ATTEMPT_COLUMNS " FROM attempt WHERE state < 2",
+				    -1, &rows, NULL);
 	while (code == BV_OK && (status == SQLITE_OK || status == SQLITE_ROW)) {
 		status = sqlite3_step(rows);
 		if (status != SQLITE_ROW)
@@ -304,7 +306,8 @@ static enum bv_code find_open(struct bv_journal *journal, struct bv__attempt **r
 			capacity = capacity == 0 ? 16 : capacity * 2;
 			more = realloc(*ret_attempts, capacity * sizeof *more);
 			if (more == NULL) {
-				code = bv_fail(err, BV_E_MEMORY, "journal", "no memory for recovery");
+				code = bv_fail(err, BV_E_MEMORY, "journal",
+					       "no memory for recovery");
 				break;
 			}
 			*ret_attempts = more;

@@ -178,18 +178,17 @@ static bool check_attempt(void *context, const struct bv__attempt *attempt)
 	attempts->code = bv__records_on(attempts->db, &attempt->id, 0, 0, fold_record, &folding,
 					attempts->err);
 	bv_digest_hex(&attempt->id, hex);
-	if (attempts->code == BV_OK && !folding.removed &&
-	    !same_attempt(&folding.attempt, attempt))
-		attempts->code = bv_fail(attempts->err, BV_E_INTEGRITY, "attempt",
-					 "where attempt %.*s stands does not follow from its records",
-					 16, hex);
+	if (attempts->code == BV_OK && !folding.removed && !same_attempt(&folding.attempt, attempt))
+		attempts->code = bv_fail(
+			attempts->err, BV_E_INTEGRITY, "attempt",
+			"where attempt %.*s stands does not follow from its records", 16, hex);
 	return attempts->code == BV_OK;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static enum bv_code ask(sqlite3 *db, const char *question, sqlite3_int64 *ret_number,
-			bool *ret_ok, struct bv_error *err)
+static enum bv_code ask(sqlite3 *db, const char *question, sqlite3_int64 *ret_number, bool *ret_ok,
+			struct bv_error *err)
 {
 	BV_FINALIZE sqlite3_stmt *row = NULL;
 	int status = sqlite3_prepare_v2(db, question, -1, &row, NULL);
@@ -241,10 +240,10 @@ static enum bv_code verify_on(sqlite3 *db, struct walk *walk, struct attempts *a
 	if (code == BV_OK)
 		code = bv__records_on(db, NULL, 0, 0, check_record, walk, err);
 	if (code == BV_OK && walk->found->records < anchor_seq)
-		code = bv_fail(err, BV_E_INTEGRITY, "journal",
-			       "it ends at record %llu, and an anchor kept elsewhere knows record %llu",
-			       (unsigned long long)walk->found->records,
-			       (unsigned long long)anchor_seq);
+		code = bv_fail(
+			err, BV_E_INTEGRITY, "journal",
+			"it ends at record %llu, and an anchor kept elsewhere knows record %llu",
+			(unsigned long long)walk->found->records, (unsigned long long)anchor_seq);
 	if (code == BV_OK)
 		code = bv__list_on(db, &everything, check_attempt, attempts, err);
 	return code == BV_OK ? attempts->code : code;

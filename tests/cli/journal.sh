@@ -96,6 +96,57 @@ rm -f "$db-shm"
 bvisor journal verify --anchor newer
 status 0 "put back, it holds"
 
+# ---- for others
+verifier=$(dirname "$BVISOR")/bvisor-verify
+bvisor journal export all.bvj
+status 0 "export succeeds"
+check "and is for its owner alone" test "$(stat -c %a all.bvj)" = 600
+bvisor journal export all.bvj
+refused "exists" "an export is not written over another file"
+bvisor journal export --attempt "$id" proof.bvj
+status 0 "the proof of one report"
+check "is small" test "$(stat -c %s proof.bvj)" -lt "$(stat -c %s all.bvj)"
+bvisor report verify of.report --proof proof.bvj --public-key "$db.key.pub"
+status 0 "report verify takes it"
+out_has "proven" "and says so"
+run --report other.report --journal own.db -- true
+bvisor report verify other.report --proof proof.bvj --public-key "$db.key.pub"
+status 1 "a report that is not in it is not proven"
+bvisor report verify of.report --proof proof.bvj --public-key own.db.key.pub
+status 1 "nor by another's key"
+bvisor report verify of.report --proof proof.bvj
+refused "--public-key is missing" "nor without a key"
+try() { # bvisor-verify, alone, without any of bvisor's environment
+	status=0
+	env -i "$verifier" "$@" >"$out" 2>"$err" </dev/null || status=$?
+}
+try --public-key "$db.key.pub" all.bvj
+status 0 "bvisor-verify verifies the export"
+out_has "verified: records 1 to 25" "all of it"
+try --public-key "$db.key.pub" --anchor newer --report of.report all.bvj
+status 0 "with an anchor and a report"
+out_has "attempt $id" "and says whose it is"
+try --public-key "$db.key.pub" --report of.report proof.bvj
+status 0 "and a proof"
+try --public-key own.db.key.pub all.bvj
+status 1 "another key is not accepted"
+try --public-key "$db.key.pub" --report other.report all.bvj
+status 1 "nor a report that is not in it"
+head -c 5000 all.bvj >cut.bvj
+try --public-key "$db.key.pub" cut.bvj
+status 1 "nor one that was cut off"
+check "every flipped byte shows" python3 - "$verifier" "$db.key.pub" all.bvj <<'PY'
+import subprocess, sys
+verifier, key, name = sys.argv[1:]
+data = open(name, "rb").read()
+for at in range(0, len(data), max(1, len(data) // 300)):
+	bad = bytearray(data)
+	bad[at] ^= 1 << at % 8
+	r = subprocess.run([verifier, "--public-key", key, "-"], input=bad, capture_output=True)
+	if r.returncode != 1:
+		sys.exit(f"byte {at}: {r.returncode} {r.stdout} {r.stderr}")
+PY
+
 # ---- refusals before anything runs
 echo 'this is no database, and long enough to be seen as none' >text.db
 run --journal text.db -- sh -c 'echo ran >ran'

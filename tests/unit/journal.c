@@ -78,10 +78,10 @@ static struct bv_digest digest_of(unsigned int number)
 
 static struct bv_str started(const struct bv_digest *id)
 {
-	const struct bv_started_event event = {
-		.plan = {.schema_version = 1, .backend = BV_STR("inert")},
-		.has_attempt = true,
-		.attempt = *id};
+	const struct bv_started_event event = {.plan = {.schema_version = 1,
+							.backend = BV_STR("inert")},
+					       .has_attempt = true,
+					       .attempt = *id};
 
 	return bv_canon_bytes(&arena, &bv_started_event_type, &event);
 }
@@ -123,8 +123,10 @@ static enum bv_code put(struct bv_journal *journal, const struct bv_digest *id, 
 			struct bv_str payload, bool durable)
 {
 	const struct bv__entry entry = {kind, payload};
-	struct bv__append append = {
-		.attempt = *id, .entries = &entry, .count = 1, .durable = durable};
+	struct bv__append append = {.attempt = *id,
+				    .entries = &entry,
+				    .count = 1,
+				    .durable = durable};
 
 	EXPECT(payload.data != NULL);
 	return bv__journal_append(journal, &append, &err);
@@ -189,7 +191,8 @@ static enum bv__attempt_state state_of(unsigned int number)
 
 TEST(the_chain_is_what_the_format_says)
 {
-	const uint8_t store[BV_STORE_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	const uint8_t store[BV_STORE_BYTES] = {1, 2,  3,  4,  5,  6,  7,  8,
+					       9, 10, 11, 12, 13, 14, 15, 16};
 	struct bv__record record = {.seq = 0x0102030405060708,
 				    .attempt = digest_of(5),
 				    .kind = 0xe002,
@@ -197,8 +200,8 @@ TEST(the_chain_is_what_the_format_says)
 				    .at_us = 0x1112131415161718,
 				    .payload_digest = digest_of(6)};
 	uint8_t preimage[18 + 16 + 8 + 32 + 2 + 2 + 8 + 32 + 32] = "bvisor.journal.v1";
-	static const uint8_t numbers[] = {1, 2, 3, 4, 5, 6, 7, 8}, times[] = {0x11, 0x12, 0x13, 0x14,
-									     0x15, 0x16, 0x17, 0x18};
+	static const uint8_t numbers[] = {1, 2, 3, 4, 5, 6, 7, 8},
+			     times[] = {0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
 	struct bv_digest hash, expected;
 
 	bv__chain_genesis(store, &record.prev);
@@ -321,8 +324,10 @@ TEST(records_cannot_be_changed_or_deleted_by_statement)
 static const struct {
 	const char *what, *sql;
 } alterations[] = {
-	{"a bit of the contents", "UPDATE event SET payload=CAST(substr(payload,1,20)||x'00'||substr(payload,22) AS BLOB) WHERE seq=4"},
-	{"contents and digest", "UPDATE event SET payload=x'80', payload_digest=x'0000000000000000000000000000000000000000000000000000000000000000' WHERE seq=2"},
+	{"a bit of the contents",
+	 "UPDATE event SET payload=CAST(substr(payload,1,20)||x'00'||substr(payload,22) AS BLOB) WHERE seq=4"},
+	{"contents and digest",
+	 "UPDATE event SET payload=x'80', payload_digest=x'0000000000000000000000000000000000000000000000000000000000000000' WHERE seq=2"},
 	{"the attempt", "UPDATE event SET attempt=zeroblob(32) WHERE seq=2"},
 	{"the kind", "UPDATE event SET kind=57605 WHERE seq=3"},
 	{"the version", "UPDATE event SET version=2 WHERE seq=3"},
@@ -331,15 +336,21 @@ static const struct {
 	{"the link", "UPDATE event SET prev=zeroblob(32) WHERE seq=3"},
 	{"the hash", "UPDATE event SET hash=zeroblob(32) WHERE seq=3"},
 	{"a record left out", "DELETE FROM event WHERE seq=7"},
-	{"a record left out and the rest moved up", "DELETE FROM event WHERE seq=7; UPDATE event SET seq=seq-1 WHERE seq>7"},
+	{"a record left out and the rest moved up",
+	 "DELETE FROM event WHERE seq=7; UPDATE event SET seq=seq-1 WHERE seq>7"},
 	{"the first record left out", "DELETE FROM event WHERE seq=1"},
-	{"two records swapped", "UPDATE event SET seq=1000 WHERE seq=4; UPDATE event SET seq=4 WHERE seq=5; UPDATE event SET seq=5 WHERE seq=1000"},
-	{"a record twice", "DROP INDEX event_once; INSERT INTO event SELECT 16, attempt, kind, version, at_us, payload, payload_digest, prev, hash FROM event WHERE seq=9"},
-	{"a record put in between", "DROP INDEX event_once; UPDATE event SET seq=seq+1000 WHERE seq>4; UPDATE event SET seq=seq-999 WHERE seq>1000; INSERT INTO event SELECT 5, attempt, kind, version, at_us, payload, payload_digest, prev, hash FROM event WHERE seq=15"},
+	{"two records swapped",
+	 "UPDATE event SET seq=1000 WHERE seq=4; UPDATE event SET seq=4 WHERE seq=5; UPDATE event SET seq=5 WHERE seq=1000"},
+	{"a record twice",
+	 "DROP INDEX event_once; INSERT INTO event SELECT 16, attempt, kind, version, at_us, payload, payload_digest, prev, hash FROM event WHERE seq=9"},
+	{"a record put in between",
+	 "DROP INDEX event_once; UPDATE event SET seq=seq+1000 WHERE seq>4; UPDATE event SET seq=seq-999 WHERE seq>1000; INSERT INTO event SELECT 5, attempt, kind, version, at_us, payload, payload_digest, prev, hash FROM event WHERE seq=15"},
 	{"an attempt's outcome in the table", "UPDATE attempt SET outcome=2 WHERE seq=1"},
-	{"an attempt's program in the table", "UPDATE attempt SET program='/bin/false' WHERE seq=1"},
+	{"an attempt's program in the table",
+	 "UPDATE attempt SET program='/bin/false' WHERE seq=1"},
 	{"an attempt left out of the table", "DELETE FROM attempt WHERE seq=6"},
-	{"an attempt too many in the table", "INSERT INTO attempt SELECT randomblob(32), 99, 0, 0, 2, 0, 0, 0, 'x', NULL, plan_id, request FROM attempt WHERE seq=1"},
+	{"an attempt too many in the table",
+	 "INSERT INTO attempt SELECT randomblob(32), 99, 0, 0, 2, 0, 0, 0, 'x', NULL, plan_id, request FROM attempt WHERE seq=1"},
 	{"another store", "UPDATE meta SET value=randomblob(16)"},
 };
 

@@ -8,8 +8,11 @@
 #ifndef BV_TEST_JOURNAL_FAULTS_H
 #define BV_TEST_JOURNAL_FAULTS_H
 
+#include <stdbool.h>
+
 struct faults {
 	int fail_sync_errno, fail_write_errno; /* 0: none */
+	bool no_sync;                          /* a disk that says it has synced, and has not */
 	long clock_offset_s;
 	unsigned long syncs;
 	/* Every write, truncation and sync; at `kill_at` the process is killed before it is done. */

@@ -44,7 +44,7 @@ def limits(cli, uid, cache={}):
 		become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
 		cache[key] = []
 		for flag, limit in LIMITS.items():
-			tried = subprocess.run([*become, cli, "run", *without(), flag, limit, "--", "/bin/true"],
+			tried = subprocess.run([*become, cli, "run", "--journal", "none", *without(), flag, limit, "--", "/bin/true"],
 				stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
 			if tried.returncode == 0:
 				cache[key] += [flag, limit]
@@ -69,7 +69,7 @@ def wrap(context, argv):
 	spawn = "none" if context["ID"] == "PR-15" else "processes"
 	deny = protect(context["WORK"], uid) if context["ID"] == "FS-20" else []
 	return [
-		cli, "run", *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
+		cli, "run", "--journal", "none", *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
 		*limits(cli, uid), "--output-limit", "1M", "--stdin", "none", "--", *argv,
 	]
 

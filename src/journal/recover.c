@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "contract/canon.h"
+#include "linux/cgroup.h"
 #include "linux/sys.h"
 
 enum {
@@ -159,6 +162,25 @@ static void end_process(struct lost *lost, const struct bv_host_process *process
 		close(ending.fd);
 }
 
+/* Its control group, with whoever is in it: the linux part knows which groups nobody holds. */
+static void end_group(struct lost *lost, struct bv_str path)
+{
+	char leaf[PATH_MAX], place[PATH_MAX];
+	bool there;
+
+	if (path.len == 0 || path.len >= sizeof leaf || path.data[0] != '/')
+		return;
+	(void)snprintf(leaf, sizeof leaf, "%.*s", (int)path.len, path.data);
+	(void)snprintf(place, sizeof place, "%s", leaf);
+	there = access(leaf, F_OK) == 0;
+	if (there)
+		(void)bv__cgroup_sweep(dirname(place)); /* what became of it is looked at */
+	if (there && access(leaf, F_OK) == 0)
+		note(lost, "group", path, "it is still there", true);
+	else
+		note(lost, "group", path, there ? "removed" : "gone", false);
+}
+
 static struct bv_str encode(struct lost *lost, const struct bv_type *type, const void *value)
 {
 	return bv_canon_bytes(lost->arena, type, value);
@@ -192,6 +214,10 @@ static enum bv_code write_intent(struct lost *lost, struct bv_error *err)
 	for (size_t i = 0; lost->has_bound && i < lost->bound.processes.count && i < FOUND_MAX; i++)
 		found[intent.found.count++] = (struct bv_quarantine_record){
 			BV_STR("process"), name_of(lost, &lost->bound.processes.items[i])};
+	for (size_t i = 0;
+	     lost->has_bound && i < lost->bound.groups.count && intent.found.count < FOUND_MAX; i++)
+		found[intent.found.count++] = (struct bv_quarantine_record){
+			BV_STR("group"), lost->bound.groups.items[i]};
 	entry.payload = encode(lost, &bv_recovery_intent_event_type, &intent);
 	return append(lost, &entry, 1, err);
 }
@@ -233,6 +259,8 @@ static enum bv_code settle(struct lost *lost, bv__recovered_fn fn, void *context
 
 	for (size_t i = 0; code == BV_OK && lost->has_bound && i < lost->bound.processes.count; i++)
 		end_process(lost, &lost->bound.processes.items[i]);
+	for (size_t i = 0; code == BV_OK && lost->has_bound && i < lost->bound.groups.count; i++)
+		end_group(lost, lost->bound.groups.items[i]);
 	/* What could not be ended is tried again the next time: it has no verdict until then. */
 	if (code == BV_OK && lost->failed == 0)
 		code = write_verdict(lost, &error);

@@ -100,8 +100,10 @@ uint64_t bv__run_grace_ns(const struct bv_backend_run *run)
 static enum bv_code open_gate(struct bv_backend_run *run,
 			      const struct bv_record_installed *installed, struct bv_error *err)
 {
-	const struct bv_backend_bound bound = {
-		.processes = {run->launcher_pid, installed->init_pid, installed->workload_pid}};
+	struct bv_str group = bv_str_from(run->group.path);
+	const struct bv_backend_bound bound = {.processes = {run->launcher_pid, installed->init_pid,
+							     installed->workload_pid},
+					       .groups = {&group, run->group.fd >= 0}};
 
 	if (run->options.gate == NULL)
 		return BV_OK;

@@ -238,7 +238,8 @@ static enum bv_code check_record(struct check *check, const struct record *recor
 	struct bv_digest hash;
 
 	if (record->seq != found->first + found->records)
-		return wrong(check, record->seq, "records before it are missing, or it is out of place");
+		return wrong(check, record->seq,
+			     "records before it are missing, or it is out of place");
 	if (!bv_digest_equal(&record->prev, &found->head))
 		return wrong(check, record->seq, "it does not follow the record before it");
 	hash_record(found->store, record, &hash);
@@ -248,7 +249,8 @@ static enum bv_code check_record(struct check *check, const struct record *recor
 		return wrong(check, record->seq, "its version is not known");
 	if (options->anchor_seq == record->seq && options->anchor_hash != NULL &&
 	    !bv_digest_equal(options->anchor_hash, &record->hash))
-		return wrong(check, record->seq, "it is another than the anchor kept elsewhere says");
+		return wrong(check, record->seq,
+			     "it is another than the anchor kept elsewhere says");
 	found->records++;
 	found->head = record->hash;
 	if (record->payload == NULL) {
@@ -273,14 +275,16 @@ static enum bv_code check_header(struct check *check)
 	enum bv_code code = take(check, bytes, sizeof bytes);
 
 	if (code != BV_OK || memcmp(bytes, "bvisor-journal\0\1", 16) != 0)
-		return fail(check, BV_E_DECODE, "this is no export of a bvisor journal, or of a newer one");
+		return fail(check, BV_E_DECODE,
+			    "this is no export of a bvisor journal, or of a newer one");
 	memcpy(found->store, bytes + 16, 16);
 	found->first = number(bytes + 32, 8);
 	digest(bytes + 40, &found->head);
 	genesis(found->store, &first);
 	found->whole = found->first == 1;
 	if (found->first == 0 || (found->whole && !bv_digest_equal(&found->head, &first)))
-		return fail(check, BV_E_INTEGRITY, "it does not begin as the journal it names does");
+		return fail(check, BV_E_INTEGRITY,
+			    "it does not begin as the journal it names does");
 	return BV_OK;
 }
 

@@ -152,8 +152,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *ret)
 {
 	for (int i = 1; i < argc; i++) {
 		const char **where = strcmp(argv[i], "--public-key") == 0 ? &ret->public_key
-				     : strcmp(argv[i], "--anchor") == 0	  ? &ret->anchor
-				     : strcmp(argv[i], "--report") == 0	  ? &ret->report
+				     : strcmp(argv[i], "--anchor") == 0   ? &ret->anchor
+				     : strcmp(argv[i], "--report") == 0   ? &ret->report
 									  : NULL;
 
 		if (where) {

@@ -68,8 +68,10 @@ struct worker {
 static void put(struct worker *worker, const struct bv_digest *id, const struct bv__entry *entries,
 		size_t count, bool durable)
 {
-	struct bv__append append = {
-		.attempt = *id, .entries = entries, .count = count, .durable = durable};
+	struct bv__append append = {.attempt = *id,
+				    .entries = entries,
+				    .count = count,
+				    .durable = durable};
 
 	if (bv__journal_append(worker->journal, &append, &err) != BV_OK)
 		die("append");
@@ -90,8 +92,9 @@ static void run_one(struct worker *worker)
 {
 	struct bv_arena *arena = &worker->arena;
 	struct bv_digest id;
-	struct bv_started_event started = {
-		.plan = {.schema_version = 1, .backend = BV_STR("store")}, .has_attempt = true};
+	struct bv_started_event started = {.plan = {.schema_version = 1,
+						    .backend = BV_STR("store")},
+					   .has_attempt = true};
 	struct bv_request_event request = {.program = BV_STR("/bin/true"),
 					   .backend = BV_STR("store"),
 					   .host_version = BV_STR("0")};
@@ -209,9 +212,9 @@ static int fill(const char *path, unsigned long records)
 		bv_arena_init(&worker.arena, worker.memory, sizeof worker.memory);
 		if (getrandom(id.bytes, sizeof id.bytes, 0) != (ssize_t)sizeof id.bytes)
 			die("random");
-		entries[0] = (struct bv__entry){
-			BV_EVENT_STARTED,
-			bv_canon_bytes(&worker.arena, &bv_started_event_type, &started)};
+		entries[0] = (struct bv__entry){BV_EVENT_STARTED,
+						bv_canon_bytes(&worker.arena,
+							       &bv_started_event_type, &started)};
 		for (size_t i = 1; i < count; i++)
 			entries[i] = (struct bv__entry){
 				BV_EVENT_RECOVERY_INTENT,
@@ -281,8 +284,8 @@ static void *raw_commits(void *context)
 	sqlite3 *db = NULL;
 
 	if (sqlite3_open(raw->path, &db) != SQLITE_OK ||
-	    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", NULL, NULL, NULL) !=
-		    SQLITE_OK)
+	    sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", NULL, NULL,
+			 NULL) != SQLITE_OK)
 		die("raw");
 	sqlite3_busy_timeout(db, 60000);
 	for (unsigned long i = 0; i < raw->each; i++) {

@@ -33,11 +33,12 @@ struct bv_journal_options {
 	bool read_only;       /* it must be there, and nothing is written */
 	bool keep_values;     /* store literal environment values too; never those of secrets */
 	unsigned int busy_ms; /* how long to wait for other writers; 0: 10 s */
+	bool leave_lost;      /* settle nothing: bv_journal_recover is called next, and tells */
 };
 
 /*
  * Opens a journal, or makes it, with its directory and key.  What hosts that died left running is
- * ended, and told to `bv_journal_recover`, first.  BV_E_BUSY while another program keeps it locked,
+ * ended first, and recorded.  BV_E_BUSY while another program keeps it locked,
  * BV_E_JOURNAL when it is damaged, not a journal, or cannot be written.
  */
 BV_API enum bv_code bv_journal_open(const struct bv_journal_options *options,

@@ -52,7 +52,7 @@ enum bv_code bv_journal_open(const struct bv_journal_options *options,
 	}
 	if (code == BV_OK)
 		code = bv__journal_open(&inner, &journal, err);
-	if (code == BV_OK && !inner.read_only)
+	if (code == BV_OK && !inner.read_only && !(options && options->leave_lost))
 		code = bv__journal_recover(journal, NULL, NULL, err);
 	free(path);
 	if (code != BV_OK) {

@@ -29,6 +29,7 @@ int cli_journal_open(const struct cli_request *request, bool read_only,
 		.key_path = request->journal_key,
 		.read_only = read_only,
 		.keep_values = request->journal_values,
+		.leave_lost = request->command == CLI_JOURNAL_RECOVER,
 	};
 	struct bv_error error = {0};
 
@@ -460,7 +461,7 @@ static bool tell_waiting(void *context, const struct bv_journal_attempt *attempt
 	return true;
 }
 
-/* bv_journal_open has settled what was lost already, so this opens without that. */
+/* The journal was opened without settling anything, so that what is settled is told here. */
 static int recover(const struct cli_request *request, struct bv_journal *journal)
 {
 	static const struct bv_journal_filter waiting = {.outcome = "NeedsPerson"};

@@ -188,6 +188,7 @@ if await held "$lock"; then
 	kill -9 $host
 	wait $host 2>/dev/null
 	bvisor journal recover
+	out_has "RolledBack: its host ended" "recover says what was lost"
 	check "what a dead host ran is gone" await gone "$lock"
 	bvisor journal ls --last 1
 	out_has "RolledBack" "and told as rolled back"

@@ -143,7 +143,8 @@ class Place:
 		self.work = os.path.join(self.dir, "work")
 		os.mkdir(self.work)
 		os.chmod(self.work, 0o777)
-		self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "BVISOR_LAUNCHER_BIN": self.launcher}
+		self.environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "BVISOR_JOURNAL": "none",
+			"BVISOR_LAUNCHER_BIN": self.launcher}
 		self.group = None
 		point = hierarchy()
 		if os.geteuid() == 0 and not user and point:

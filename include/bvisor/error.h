@@ -45,7 +45,7 @@ extern "C" {
 	X(BV_E_LAUNCHER, "launcher", "The launcher is missing, is not the one expected, or broke its protocol") \
 	X(BV_E_BUSY, "busy", "Somebody else is at it; later it may work")                          \
 	X(BV_E_JOURNAL, "journal", "A journal that is damaged, foreign, or cannot be written")     \
-	X(BV_E_CONFLICT, "conflict", "An idempotency key that was used for another request")
+	X(BV_E_CONFLICT, "conflict", "Another request under the same idempotency key, or files that changed on the host while a run changed them")
 
 enum bv_code {
 #define BV_ERROR_ROW(code, name, meaning) code,

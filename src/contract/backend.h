@@ -76,6 +76,7 @@ struct bv_backend_options {
 };
 
 struct bv_backend_run; /* each backend's own */
+struct bv_stage;       /* of src/linux/stage.h */
 
 struct bv_backend {
 	const char *id;
@@ -127,6 +128,10 @@ struct bv_backend {
 	void (*free_run)(struct bv_backend_run *run);
 	/* As kill, but with the grace of the plan.  NULL: kill. */
 	enum bv_code (*stop)(struct bv_backend_run *run, struct bv_error *err);
+	/* What a finished run wrote to staged directories, the caller's from then on.  NULL where a backend
+	 * stages nothing. */
+	enum bv_code (*take_stage)(struct bv_backend_run *run, struct bv_stage **ret_stage,
+				   struct bv_error *err);
 };
 
 #endif

@@ -235,6 +235,10 @@ enum bv_code bv__gate_controls(struct bv__gate *gate)
 			 control.u.temp_root.has_size_bytes && control.u.temp_root.size_bytes == 0)
 			code = bv__refuse(gate, &path, "leave the size out, or drop the control",
 					  "a temporary directory that may hold nothing");
+		else if (control.tag == BV_CONTROL_TEMP_ROOT && control.u.temp_root.has_inodes &&
+			 control.u.temp_root.inodes == 0)
+			code = bv__refuse(gate, &path, "leave the number out, or drop the control",
+					  "a temporary directory that may hold no file");
 		if (code != BV_OK)
 			return code;
 		if (first != NULL && control.tag == BV_CONTROL_CAPTURE)

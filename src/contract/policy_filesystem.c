@@ -290,6 +290,18 @@ static enum bv_code gate_grace(struct bv__gate *gate, struct bv_execution_option
 	return BV_OK;
 }
 
+/* Who keeps changes apart wants to see them; a plan that cannot show them is not what was meant. */
+static enum bv_code gate_stage(struct bv__gate *gate, struct bv_execution_options *execution)
+{
+	const struct bv_path path = {&top, "stage", 0};
+
+	execution->has_stage = execution->has_stage && execution->stage;
+	if (execution->has_stage && !is_asked_for(gate, BV_KIND_LIST_OUTPUTS))
+		return bv__refuse(gate, &path, "add the control ListOutputs, or drop the option",
+				  "changes are to be kept apart, and nothing asks to list them");
+	return BV_OK;
+}
+
 static bool says_something(const struct bv_execution_options *execution)
 {
 	for (size_t i = 0; i < bv_execution_options_type.row_count; i++)
@@ -317,6 +329,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 		code = gate_minimums(gate, execution);
 	if (code == BV_OK)
 		code = gate_grace(gate, execution);
+	if (code == BV_OK)
+		code = gate_stage(gate, execution);
 	if (code != BV_OK)
 		return code;
 

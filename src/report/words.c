@@ -139,6 +139,10 @@ static void put_control(struct bv_writer *writer, struct bv_arena *arena,
 		if (control->u.temp_root.has_size_bytes)
 			bv__put_plain(writer, bv__text_amount(arena, BV_DIMENSION_STORAGE,
 							      control->u.temp_root.size_bytes));
+		if (control->u.temp_root.has_inodes)
+			bv__put(writer, "%s%llu files",
+				control->u.temp_root.has_size_bytes ? ", " : "",
+				(unsigned long long)control->u.temp_root.inodes);
 		return;
 	case BV_CONTROL_EXPOSE_PATH:
 		bv__put_plain(writer, control->u.expose.source);

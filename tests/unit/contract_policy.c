@@ -423,6 +423,23 @@ TEST(a_temporary_directory_may_hold_something)
 	EXPECT_INVALID(&spec, "controls[1]", "may hold nothing");
 	spec.controls.items[1].u.temp_root.size_bytes = 4096;
 	EXPECT_OK(gate(&spec, err));
+	spec.controls.items[1].u.temp_root.has_inodes = true;
+	EXPECT_INVALID(&spec, "controls[1]", "may hold no file");
+	spec.controls.items[1].u.temp_root.inodes = 1;
+	EXPECT_OK(gate(&spec, err));
+}
+
+TEST(what_is_kept_apart_can_be_listed)
+{
+	struct bv_boundary_spec spec = spec_launch();
+
+	spec.has_execution = spec.execution.has_stage = spec.execution.stage = true;
+	EXPECT_INVALID(&spec, "execution.stage", "nothing asks to list them");
+	spec_add_control(&spec, control_of(BV_CONTROL_LIST_OUTPUTS));
+	EXPECT(strstr(normal_form(&spec), "\"execution\":{\"stage\":true}") != NULL);
+	/* Not to stage is what it is anyway. */
+	spec.execution.stage = false;
+	EXPECT(strstr(normal_form(&spec), "stage") == NULL);
 }
 
 static struct bv_host_control control_expose(const char *source, const char *dest)

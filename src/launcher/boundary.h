@@ -26,6 +26,11 @@ enum {
 	BV_LAUNCH_FDS_MAX = 64,
 };
 
+/* Places below the private file system of staged directories, as paths from the private root. */
+struct child_stage {
+	const char *dir, *lower, *upper, *work;
+};
+
 struct child_mount {
 	const char *source;
 	const char *dest; /* without the leading '/' */
@@ -34,11 +39,17 @@ struct child_mount {
 	uint64_t attributes; /* MOUNT_ATTR_ */
 	int tree_fd;         /* already cloned by the launcher, or -1 */
 	bool directory;
+	const struct child_stage *stage; /* NULL: the host's directory itself is shown */
 };
 
 struct child_link {
 	const char *path; /* without the leading '/' */
 	const char *target;
+};
+
+struct child_rule {
+	const char *path; /* without the leading '/' */
+	uint64_t access;
 };
 
 struct child_limit {
@@ -65,9 +76,13 @@ struct child_plan {
 	size_t mount_count;
 	const struct child_link *links;
 	size_t link_count;
+	const struct child_rule *rules;
+	size_t rule_count;
 	const char *const *masked; /* without the leading '/' */
 	size_t masked_count;
-	const char *tmp_size, *tmp_inodes; /* decimal */
+	/* Decimal.  Of /tmp NULL where it lies in the file system of staged directories, of that where nothing
+	 * is staged. */
+	const char *tmp_size, *tmp_inodes, *stage_size, *stage_inodes;
 	/* Landlock rights on the private /tmp and /proc, and on the root's own directories. */
 	uint64_t tmp_access, proc_access, root_access;
 
@@ -97,7 +112,8 @@ struct child_plan {
 
 enum boundary_message_type {
 	BOUNDARY_FAULT = 1, /* a step of init or of the workload before exec failed */
-	BOUNDARY_WORKLOAD, /* carries the workload's pidfd, and what of enum boundary_view there is */
+	/* Carries the workload's pidfd, and what of enum boundary_view there is: a set of those is `index`. */
+	BOUNDARY_WORKLOAD,
 	BOUNDARY_LISTENER,  /* carries the filter's notification descriptor */
 	BOUNDARY_INSTALLED, /* every layer is in place; waits for a release */
 	BOUNDARY_MAIN_EXIT, /* the workload's main process ended */
@@ -129,11 +145,14 @@ struct boundary_about {
 };
 
 /* Descriptors of a message, in order. */
-enum { BOUNDARY_FDS_MAX = 4 };
+enum { BOUNDARY_FDS_MAX = 5 };
 
-/* What PID 1 lets the launcher see of the inside: its /proc, the filesystem of its root, and the table
- * of System V segments, which shows those of whoever opened it. */
-enum boundary_view { VIEW_PROC, VIEW_ROOT, VIEW_SEGMENTS, VIEW_COUNT };
+/*
+ * What PID 1 lets the launcher see of the inside: its /proc, the file systems of /tmp and of staged
+ * directories as far as each is one of its own, and the table of System V segments, which shows those of
+ * whoever opened it.
+ */
+enum boundary_view { VIEW_PROC, VIEW_TMP, VIEW_STAGE, VIEW_SEGMENTS, VIEW_COUNT };
 
 /* ---- child zone (child*.c, init.c): nothing allocates, nothing returns to the launcher -------- */
 
@@ -156,6 +175,21 @@ int child_await_release(const struct child_plan *plan);
 
 /* Builds the private root and enters it.  Leaves open what the launcher is to see; -1 where there is none. */
 void child_build_root(const struct child_plan *plan, int ret_view[VIEW_COUNT]);
+
+/* A new filesystem instance; `size` and `inodes` are tmpfs options and may be NULL. */
+int child_new_fs(const char *type, const char *mode, const char *size, const char *inodes,
+		 unsigned int attributes);
+
+/* Mounts `tree` at `path` below `root`, which is made where it is missing. */
+int child_attach(int root, int tree, const char *path, bool directory);
+
+/* child_stage.c: the file system of staged directories, put where /proc will cover it. */
+int child_stage_open(const struct child_plan *plan, int root);
+/* Its part that is /tmp. */
+int child_stage_tmp(int root);
+/* What is to be shown at a staged mount instead of the host's `tree`, which is used up. */
+int child_stage_over(const struct child_plan *plan, int root, const struct child_mount *mount,
+		     int tree);
 
 /* Opens `mount` in this mount namespace, checks that it is what the host saw, and clones its tree. */
 int child_open_tree(const struct child_mount *mount, int idmap_fd);

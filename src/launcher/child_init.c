@@ -83,22 +83,25 @@ static _Noreturn void child_reap(const struct child_plan *plan, pid_t workload)
 	}
 }
 
-/* The view as far as there is one: what is missing is missing at the end. */
-static int child_name(const struct child_plan *plan, const struct boundary_message *born, int pidfd,
-		      const int view[VIEW_COUNT])
+/* Names the workload to the launcher, with the view as far as there is one. */
+static int child_name(const struct child_plan *plan, int pidfd, const int view[VIEW_COUNT])
 {
+	struct boundary_message born = {.type = BOUNDARY_WORKLOAD};
 	int fds[BOUNDARY_FDS_MAX] = {pidfd};
 	size_t count = 1;
 
-	for (size_t i = 0; i < VIEW_COUNT && view[i] >= 0; i++)
+	for (unsigned int i = 0; i < VIEW_COUNT; i++) {
+		if (view[i] < 0)
+			continue;
 		fds[count++] = view[i];
-	return child_send_all(plan, born, fds, count);
+		born.index |= 1U << i;
+	}
+	return child_send_all(plan, &born, fds, count);
 }
 
 _Noreturn void child_init(const struct child_plan *plan)
 {
-	const struct boundary_message born = {.type = BOUNDARY_WORKLOAD};
-	int view[VIEW_COUNT] = {-1, -1, -1};
+	int view[VIEW_COUNT] = {-1, -1, -1, -1};
 	pid_t workload;
 	int pidfd = -1;
 
@@ -125,7 +128,7 @@ _Noreturn void child_init(const struct child_plan *plan)
 		child_fail(plan, BV_STEP_FORK, 0);
 	if (workload == 0)
 		child_workload(plan);
-	if (child_name(plan, &born, pidfd, view) != 0)
+	if (child_name(plan, pidfd, view) != 0)
 		child_fail(plan, BV_STEP_FORK, 1);
 	child_close_for_init(plan);
 	child_reap(plan, workload);

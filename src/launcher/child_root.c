@@ -19,16 +19,31 @@
 
 enum { PATH_LIMIT = 4096 };
 
+/* Mount points, and the texts of long links, a page each. */
+#define ROOT_SIZE "4m"
+#define ROOT_INODES "16384"
+
 static const struct bv_open_how through_no_link = {
 	.flags = O_PATH | O_CLOEXEC,
 	.resolve = BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
 };
+static const struct bv_open_how inside_root = {
+	.flags = O_PATH | O_CLOEXEC,
+	.resolve = BV_RESOLVE_IN_ROOT | BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
+};
 
 int child_open_tree(const struct child_mount *mount, int idmap_fd)
 {
-	/* Private, or what is mounted below it here would appear on the host. */
-	const struct bv_mount_attr attr = {.attr_set = mount->attributes,
-					   .propagation = MS_PRIVATE};
+	/* Private, or what is mounted below it here would appear on the host.  Of a staged directory this is
+	 * what is read where nothing was changed yet. */
+	const struct bv_mount_attr attr = {
+		.attr_set = mount->stage != NULL ? BV_MOUNT_ATTR_RDONLY | BV_MOUNT_ATTR_NOSUID |
+							   BV_MOUNT_ATTR_NODEV
+						 : mount->attributes,
+		.propagation = MS_PRIVATE,
+	};
+	/* Changes are kept apart for one file system, and the host saw no other below. */
+	const unsigned int depth = mount->stage != NULL ? 0 : BV_AT_RECURSIVE;
 	struct stat seen;
 	int source = bv_sys_openat2(AT_FDCWD, mount->source, &through_no_link);
 	int tree = -1;
@@ -45,7 +60,7 @@ int child_open_tree(const struct child_mount *mount, int idmap_fd)
 	}
 	tree = bv_sys_open_tree(source, "",
 				BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC | BV_AT_EMPTY_PATH |
-					BV_AT_RECURSIVE);
+					depth);
 	if (tree < 0)
 		goto close_source;
 	if (idmap_fd >= 0) {
@@ -60,7 +75,7 @@ int child_open_tree(const struct child_mount *mount, int idmap_fd)
 		if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH, &map) != 0 && errno != EINVAL)
 			goto close_tree;
 	}
-	if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH | BV_AT_RECURSIVE, &attr) != 0)
+	if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH | depth, &attr) != 0)
 		goto close_tree;
 	close(source);
 	return tree;
@@ -102,11 +117,7 @@ static int child_make_parents(int root, const char *path)
 /* The place to mount on, made where it is missing.  Never through a symbolic link. */
 static int child_make_target(int root, const char *path, bool directory)
 {
-	static const struct bv_open_how inside = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = BV_RESOLVE_IN_ROOT | BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
-	};
-	int target = bv_sys_openat2(root, path, &inside);
+	int target = bv_sys_openat2(root, path, &inside_root);
 
 	if (target >= 0 || errno != ENOENT)
 		return target;
@@ -118,10 +129,10 @@ static int child_make_target(int root, const char *path, bool directory)
 	} else if (mknodat(root, path, S_IFREG | 0644, 0) != 0 && errno != EEXIST) {
 		return -1;
 	}
-	return bv_sys_openat2(root, path, &inside);
+	return bv_sys_openat2(root, path, &inside_root);
 }
 
-static int child_attach(int root, int tree, const char *path, bool directory)
+int child_attach(int root, int tree, const char *path, bool directory)
 {
 	int target = child_make_target(root, path, directory);
 	int result;
@@ -134,9 +145,8 @@ static int child_attach(int root, int tree, const char *path, bool directory)
 	return result;
 }
 
-/* A new filesystem instance; `size` and `inodes` are tmpfs options and may be NULL. */
-static int child_new_fs(const char *type, const char *mode, const char *size, const char *inodes,
-			unsigned int attributes)
+int child_new_fs(const char *type, const char *mode, const char *size, const char *inodes,
+		 unsigned int attributes)
 {
 	int fs = bv_sys_fsopen(type, BV_FSOPEN_CLOEXEC);
 	int mounted = -1;
@@ -166,6 +176,11 @@ static void child_bind_all(const struct child_plan *plan, int root)
 		const struct child_mount *mount = &plan->mounts[i];
 		int tree = mount->tree_fd >= 0 ? mount->tree_fd : child_open_tree(mount, -1);
 
+		if (tree >= 0 && mount->stage != NULL) {
+			tree = child_stage_over(plan, root, mount, tree);
+			if (tree < 0)
+				child_fail(plan, BV_STEP_STAGE, (uint32_t)i);
+		}
 		if (tree < 0 || child_attach(root, tree, mount->dest, mount->directory) != 0)
 			child_fail(plan, BV_STEP_MOUNT_BIND, (uint32_t)i);
 		child_add_rule(plan, tree, mount->access, (uint32_t)i);
@@ -173,24 +188,39 @@ static void child_bind_all(const struct child_plan *plan, int root)
 	}
 }
 
-/*
- * The private /tmp is a directory of the root's own filesystem, mounted once more: writable, where
- * the root will be read-only.  POSIX shared memory lives there too, so that one size bounds both.
- */
-static void child_make_tmp(const struct child_plan *plan, int root)
+/* Rights on what lies in a staged directory: a rule for the host's file would not be about it. */
+static void child_add_inner_rules(const struct child_plan *plan, int root)
 {
-	const struct bv_mount_attr attr = {.attr_set = BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV |
-						       BV_MOUNT_ATTR_NOEXEC};
-	int tmp = -1;
+	for (size_t i = 0; i < plan->rule_count; i++) {
+		int place = bv_sys_openat2(root, plan->rules[i].path, &inside_root);
 
-	if (mkdirat(root, "tmp", 0700) == 0 && mkdirat(root, "tmp/.shm", 0700) == 0 &&
-	    fchmodat(root, "tmp", 01777, 0) == 0 && fchmodat(root, "tmp/.shm", 01777, 0) == 0)
-		tmp = bv_sys_open_tree(root, "tmp", BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC);
-	if (tmp < 0 || bv_sys_mount_setattr(tmp, "", BV_AT_EMPTY_PATH, &attr) != 0 ||
+		if (place < 0)
+			child_fail(plan, BV_STEP_STAGE, (uint32_t)i);
+		child_add_rule(plan, place, plan->rules[i].access, (uint32_t)i);
+		close(place);
+	}
+}
+
+/*
+ * A file system of its own, or a part of that of staged directories: nothing else uses up its size and
+ * its inodes.  POSIX shared memory lives there too, so that one size bounds both.
+ */
+static void child_make_tmp(const struct child_plan *plan, int root, int view[VIEW_COUNT])
+{
+	const unsigned int attributes = BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV |
+					BV_MOUNT_ATTR_NOEXEC;
+	int tmp = plan->tmp_size == NULL ? child_stage_tmp(root)
+					 : child_new_fs("tmpfs", "1777", plan->tmp_size,
+							plan->tmp_inodes, attributes);
+
+	if (tmp < 0 || mkdirat(tmp, ".shm", 0700) != 0 || fchmodat(tmp, ".shm", 01777, 0) != 0 ||
 	    child_attach(root, tmp, "tmp", true) != 0)
 		child_fail(plan, BV_STEP_MOUNT_TMP, 0);
 	child_add_rule(plan, tmp, plan->tmp_access, 0);
-	close(tmp);
+	if (plan->tmp_size != NULL)
+		view[VIEW_TMP] = tmp;
+	else
+		close(tmp);
 }
 
 /* Writes `value` to a switch that counts for this PID or user namespace alone. */
@@ -339,16 +369,19 @@ void child_build_root(const struct child_plan *plan, int ret_view[VIEW_COUNT])
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		child_fail(plan, BV_STEP_MOUNT_PRIVATE, 0);
-	root = child_new_fs("tmpfs", "0755", plan->tmp_size, plan->tmp_inodes,
+	root = child_new_fs("tmpfs", "0755", ROOT_SIZE, ROOT_INODES,
 			    BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV);
 	if (root < 0 || bv_sys_move_mount(root, "", AT_FDCWD, "/", BV_MOVE_MOUNT_F_EMPTY_PATH) != 0)
 		child_fail(plan, BV_STEP_MOUNT_ROOT, 0);
-	child_make_tmp(plan, root);
+	if (plan->stage_size != NULL)
+		ret_view[VIEW_STAGE] = child_stage_open(plan, root);
+	child_make_tmp(plan, root, ret_view);
 	child_bind_all(plan, root);
+	child_add_inner_rules(plan, root);
 	child_make_proc(plan, root, ret_view);
 	child_make_links(plan, root);
 	child_mask(plan, root);
 	child_add_rule(plan, root, plan->root_access, 0);
 	child_enter(plan, root);
-	ret_view[VIEW_ROOT] = root;
+	close(root);
 }

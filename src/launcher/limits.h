@@ -15,7 +15,7 @@
 int launch_limits_prepare(struct launch *launch);
 
 /* PID 1's view of the inside; takes the descriptors, of which any may be -1. */
-void launch_limits_take(struct launch *launch, int proc_fd, int root_fd, int segments_fd);
+void launch_limits_take(struct launch *launch, const int view[VIEW_COUNT]);
 
 /* The program runs. */
 void launch_limits_start(struct launch *launch);

@@ -40,13 +40,7 @@
 enum {
 	PROBE_STEP_SIZE = 64,
 	PROBE_TIMEOUT_MS = 3000,
-	PROBE_INSIDE_ID = 1000,
-	PROBE_NAMESPACES = BV_CLONE_NEWUSER | BV_CLONE_NEWNS | BV_CLONE_NEWPID | BV_CLONE_NEWIPC |
-			   BV_CLONE_NEWUTS | BV_CLONE_NEWCGROUP,
 };
-
-/* What a try says: NULL when it worked, else the step that failed, with errno. */
-typedef const char *probe_fn(void);
 
 struct probe_result {
 	int sys_errno;
@@ -137,8 +131,7 @@ static const char *take_ids(void)
 	return NULL;
 }
 
-/* Runs `inside` in new namespaces, after its ids are mapped, and passes on what it says. */
-static const char *in_namespaces(uint64_t flags, bool ids, probe_fn *inside)
+const char *probe_in_namespaces(uint64_t flags, bool ids, probe_fn *inside)
 {
 	static struct probe_result result;
 	const bool root = geteuid() == 0;
@@ -179,7 +172,7 @@ static const char *in_namespaces(uint64_t flags, bool ids, probe_fn *inside)
 	return result.step[0] != '\0' ? result.step : NULL;
 }
 
-static int new_fs(const char *type, unsigned int attributes)
+int probe_new_fs(const char *type, unsigned int attributes)
 {
 	int fs = bv_sys_fsopen(type, BV_FSOPEN_CLOEXEC);
 	int mounted;
@@ -217,7 +210,7 @@ static const char *build_root(void)
 		return "open_tree";
 	if (bv_sys_mount_setattr(tree, "", BV_AT_EMPTY_PATH | BV_AT_RECURSIVE, &locked) != 0)
 		return "mount_setattr";
-	root = new_fs("tmpfs", BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV);
+	root = probe_new_fs("tmpfs", BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV);
 	if (root < 0)
 		return "mounting tmpfs";
 	if (bv_sys_move_mount(root, "", AT_FDCWD, "/", BV_MOVE_MOUNT_F_EMPTY_PATH) != 0)
@@ -227,7 +220,8 @@ static const char *build_root(void)
 	step = attach(tree, root, "file");
 	if (step != NULL)
 		return step;
-	proc = new_fs("proc", BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV | BV_MOUNT_ATTR_NOEXEC);
+	proc = probe_new_fs("proc",
+			    BV_MOUNT_ATTR_NOSUID | BV_MOUNT_ATTR_NODEV | BV_MOUNT_ATTR_NOEXEC);
 	if (proc < 0)
 		return "mounting proc";
 	step = attach(proc, root, "proc");
@@ -249,7 +243,7 @@ static const char *build_boundary(void)
 
 static const char *try_namespaces(void)
 {
-	return in_namespaces(PROBE_NAMESPACES, true, build_boundary);
+	return probe_in_namespaces(PROBE_NAMESPACES, true, build_boundary);
 }
 
 /* In a network namespace of our own even the loopback address leads nowhere. */
@@ -273,7 +267,7 @@ static const char *find_no_network(void)
 
 static const char *try_netns(void)
 {
-	return in_namespaces(PROBE_NAMESPACES | BV_CLONE_NEWNET, true, find_no_network);
+	return probe_in_namespaces(PROBE_NAMESPACES | BV_CLONE_NEWNET, true, find_no_network);
 }
 
 /* Two tasks allowed, this one included: a first child fits whatever else the user runs, a second does not. */
@@ -302,12 +296,12 @@ static const char *fork_to_the_limit(void)
 
 static const char *try_nproc(void)
 {
-	return in_namespaces(PROBE_NAMESPACES, true, fork_to_the_limit);
+	return probe_in_namespaces(PROBE_NAMESPACES, true, fork_to_the_limit);
 }
 
 static const char *forbid_executable_memfds(void)
 {
-	int fd, proc = new_fs("proc", 0);
+	int fd, proc = probe_new_fs("proc", 0);
 
 	if (proc < 0)
 		return "mounting proc";
@@ -324,12 +318,12 @@ static const char *forbid_executable_memfds(void)
 static const char *try_memfd_noexec(void)
 {
 	/* Ids are not taken: the switch belongs to the kernel's user 0. */
-	return in_namespaces(PROBE_NAMESPACES, false, forbid_executable_memfds);
+	return probe_in_namespaces(PROBE_NAMESPACES, false, forbid_executable_memfds);
 }
 
 /* ---- identity-mapped mounts, root only ------------------------------------------------------- */
 
-static const char *map_owner(int tree, int userns)
+const char *probe_map_owner(int tree, int userns)
 {
 	const struct bv_mount_attr attr = {.attr_set = BV_MOUNT_ATTR_IDMAP,
 					   .userns_fd = (uint64_t)userns};
@@ -338,8 +332,7 @@ static const char *map_owner(int tree, int userns)
 									    : "mount_setattr";
 }
 
-/* A user namespace that maps owner 0 to the private id, held by descriptor. */
-static const char *make_idmap(int *ret_userns)
+const char *probe_make_idmap(int *ret_userns)
 {
 	struct bv_id_range private_ids;
 	int gate[2], pidfd = -1;
@@ -407,7 +400,7 @@ static const char *try_idmap(void)
 		errno = EPERM;
 		return "being root";
 	}
-	step = make_idmap(&userns);
+	step = probe_make_idmap(&userns);
 	if (step != NULL)
 		return step;
 	mounts = setmntent("/proc/self/mounts", "re");
@@ -419,7 +412,7 @@ static const char *try_idmap(void)
 			continue;
 		tree = bv_sys_open_tree(AT_FDCWD, mount->mnt_dir,
 					BV_OPEN_TREE_CLONE | BV_OPEN_TREE_CLOEXEC);
-		step = tree < 0 ? "open_tree" : map_owner(tree, userns);
+		step = tree < 0 ? "open_tree" : probe_map_owner(tree, userns);
 		if (step == NULL)
 			break;
 		if (tree >= 0)
@@ -437,13 +430,13 @@ static const char *try_idmap_tmpfs(void)
 		errno = EPERM;
 		return "being root";
 	}
-	step = make_idmap(&userns);
+	step = probe_make_idmap(&userns);
 	if (step != NULL)
 		return step;
-	tree = new_fs("tmpfs", 0);
+	tree = probe_new_fs("tmpfs", 0);
 	if (tree < 0)
 		return "mounting tmpfs";
-	return map_owner(tree, userns);
+	return probe_map_owner(tree, userns);
 }
 
 /* ---- seccomp and Landlock -------------------------------------------------------------------- */
@@ -717,6 +710,7 @@ static const struct {
 	{"netns", try_netns},
 	{"nproc", try_nproc},
 	{"openat2", try_openat2},
+	{"overlay", probe_overlay},
 	{"pidfd", try_pidfd},
 	{"seccomp_filter", try_seccomp},
 	{"seccomp_notify", try_seccomp_notify},

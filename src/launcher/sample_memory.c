@@ -144,13 +144,18 @@ static uint64_t segments_bytes(const struct sampler *sampler)
 
 static uint64_t stored_bytes(const struct sampler *sampler)
 {
-	struct statfs seen;
-	uint64_t bytes;
+	uint64_t sum = 0;
 
-	if (sampler->tmp_fd < 0 || fstatfs(sampler->tmp_fd, &seen) != 0 || seen.f_bsize <= 0 ||
-	    !bv_mul(minus(seen.f_blocks, seen.f_bfree), (uint64_t)seen.f_bsize, &bytes))
-		return 0;
-	return bytes;
+	for (int i = 0; i < SAMPLER_STORES; i++) {
+		struct statfs seen;
+		uint64_t bytes;
+
+		if (sampler->stored_fds[i] >= 0 && fstatfs(sampler->stored_fds[i], &seen) == 0 &&
+		    seen.f_bsize > 0 &&
+		    bv_mul(minus(seen.f_blocks, seen.f_bfree), (uint64_t)seen.f_bsize, &bytes))
+			sum = plus(sum, bytes);
+	}
+	return sum;
 }
 
 static uint64_t unmapped_bytes(const struct sampler *sampler)
@@ -172,8 +177,11 @@ static bool is_counted(const struct sampler *sampler, const struct sample_map *m
 	static const char segment[] = "/SYSV";
 	const uint64_t device = makedev(map->device_major, map->device_minor);
 
-	if (sampler->tmp_fd >= 0 && device == sampler->tmp_device)
-		return true;
+	/* Through an overlay a file has another device, and then counts twice where it is mapped. */
+	for (int i = 0; i < SAMPLER_STORES; i++) {
+		if (sampler->stored_fds[i] >= 0 && device == sampler->stored_devices[i])
+			return true;
+	}
 	if (device != sampler->memory_device)
 		return false;
 	/* A memory file can be called so too, but then it is found as one. */

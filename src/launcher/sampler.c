@@ -62,13 +62,12 @@ static uint64_t device_of_memory_files(void)
 int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 {
 	struct rlimit files = {1024, 1024};
-	struct stat own, root = {.st_dev = 0};
+	struct stat own, store = {.st_dev = 0};
 
 	*sampler = (struct sampler){
 		.proc_fd = place->proc_fd,
 		.main = place->main,
 		.init_fd = -1,
-		.tmp_fd = place->tmp_fd,
 		.segments_fd = place->segments_fd,
 		.tick_ns = 1000000000U / (uint64_t)sysconf(_SC_CLK_TCK),
 		.look_ns = place->now_ns,
@@ -86,8 +85,11 @@ int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 		sampler->fds_left = files.rlim_cur > MEMBERS_MAX
 					    ? MEMBERS_MAX
 					    : (int)files.rlim_cur - FDS_RESERVED;
-	if (place->tmp_fd >= 0 && fstat(place->tmp_fd, &root) == 0)
-		sampler->tmp_device = root.st_dev;
+	for (int i = 0; i < SAMPLER_STORES; i++) {
+		sampler->stored_fds[i] = place->stored_fds[i];
+		if (place->stored_fds[i] >= 0 && fstat(place->stored_fds[i], &store) == 0)
+			sampler->stored_devices[i] = store.st_dev;
+	}
 	/* Standard streams are closed here, but three descriptors or more are always open. */
 	sampler->directories_count = stat("/proc/self/fd", &own) == 0 && own.st_size > 0;
 	if (place->inside) {

@@ -25,6 +25,7 @@ enum {
 
 /* Memory files told apart; beyond, each descriptor of one counts for itself. */
 enum { SAMPLER_FILES_MAX = 1 << 10 };
+enum { SAMPLER_STORES = 2 };
 
 enum sample_file { SAMPLE_FILE_STAT, SAMPLE_FILE_STATUS, SAMPLE_FILE_SCHED, SAMPLE_FILE_COUNT };
 
@@ -54,11 +55,12 @@ struct sampler {
 	DIR *listing; /* of proc_fd, where it holds nobody but members and PID 1; else NULL */
 	pid_t main;   /* never reaped here */
 	int init_fd;  /* PID 1's stat; -1 */
-	int tmp_fd;   /* the private root: what is stored there is memory; -1 */
+	/* The boundary's own file systems: what is stored there is memory; -1 */
+	int stored_fds[SAMPLER_STORES];
 	int segments_fd;
 	bool directories_count; /* the size of /proc/<pid>/fd is a number of descriptors (Linux 6.2) */
 	uint64_t memory_device; /* where memory files live */
-	uint64_t tmp_device;
+	uint64_t stored_devices[SAMPLER_STORES];
 	uint64_t tick_ns;
 	int fds_left; /* that may be kept open */
 
@@ -107,7 +109,7 @@ struct sampler {
 struct sampler_place {
 	bool inside; /* with namespaces: then proc_fd is PID 1's */
 	int proc_fd;
-	int tmp_fd, segments_fd;
+	int stored_fds[SAMPLER_STORES], segments_fd;
 	pid_t main;
 	uint64_t now_ns;
 };

@@ -32,8 +32,8 @@ uint64_t launch_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-void launch_send(struct launch *launch, enum bv_record_type type, const void *payload,
-		 size_t size_bytes)
+void launch_send_fd(struct launch *launch, enum bv_record_type type, const void *payload,
+		    size_t size_bytes, int fd)
 {
 	struct bv_record_header header = {
 		.type = type,
@@ -44,9 +44,28 @@ void launch_send(struct launch *launch, enum bv_record_type type, const void *pa
 	struct iovec parts[2] = {{&header, sizeof(header)},
 				 {(void *)(uintptr_t)payload, size_bytes}};
 	struct msghdr packet = {.msg_iov = parts, .msg_iovlen = size_bytes ? 2 : 1};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
 
+	if (fd >= 0) {
+		memset(&control, 0, sizeof(control));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		packet.msg_control = &control;
+		packet.msg_controllen = sizeof(control.space);
+	}
 	while (sendmsg(launch->control_fd, &packet, MSG_NOSIGNAL) < 0 && errno == EINTR)
 		;
+}
+
+void launch_send(struct launch *launch, enum bv_record_type type, const void *payload,
+		 size_t size_bytes)
+{
+	launch_send_fd(launch, type, payload, size_bytes, -1);
 }
 
 void launch_state(struct launch *launch, enum bv_launcher_state state)

@@ -10,6 +10,14 @@
 
 #include "boundary.h"
 
+enum { LAUNCH_STORAGE_MAX = 2 };
+
+/* A file system of the boundary's own, as it was before the program ran. */
+struct launch_storage {
+	int fd;
+	uint64_t base_bytes, base_inodes;
+};
+
 struct launch {
 	int control_fd; /* the host's end of the world */
 	uint64_t sequence;
@@ -40,6 +48,8 @@ struct launch {
 	uint64_t exec_ns, end_ns;
 
 	struct limits *limits; /* limits.h */
+	struct launch_storage storage[LAUNCH_STORAGE_MAX];
+	size_t storage_count;
 };
 
 /* ---- v2.c: talking to the host.  A host that is gone makes these do nothing; the watch sees it. -- */
@@ -47,6 +57,9 @@ struct launch {
 uint64_t launch_now_ns(void);
 void launch_send(struct launch *launch, enum bv_record_type type, const void *payload,
 		 size_t size_bytes);
+/* The same with a descriptor, unless that is -1. */
+void launch_send_fd(struct launch *launch, enum bv_record_type type, const void *payload,
+		    size_t size_bytes, int fd);
 void launch_state(struct launch *launch, enum bv_launcher_state state);
 /* A failed step before anything of the workload ran; ends in BV_STATE_SETUP_FAULTED. */
 void launch_fault(struct launch *launch, enum bv_step step, int sys_errno, uint32_t index);
@@ -88,6 +101,10 @@ void launch_leave(struct launch *launch);
 
 /* Kills the whole tree and does not wait for it. */
 void launch_kill(struct launch *launch);
+
+/* v2_storage.c: takes the file systems of /tmp and of staged directories, and tells what they held. */
+void launch_keep_storage(struct launch *launch, const int view[VIEW_COUNT]);
+void launch_send_storage(struct launch *launch);
 
 /* v2_denied.c: answers one notification of the filter and counts it. */
 void launch_answer_denied(struct launch *launch);

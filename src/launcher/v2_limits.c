@@ -132,7 +132,7 @@ int launch_limits_prepare(struct launch *launch)
 	}
 	*limits = (struct limits){.place = {.inside = launch->plan.namespaces,
 					    .proc_fd = -1,
-					    .tmp_fd = -1,
+					    .stored_fds = {-1, -1},
 					    .segments_fd = -1}};
 	if (launch->work->has_limits)
 		limits->asked = launch->work->limits;
@@ -147,11 +147,14 @@ int launch_limits_prepare(struct launch *launch)
 	return access(path, R_OK);
 }
 
-void launch_limits_take(struct launch *launch, int proc_fd, int root_fd, int segments_fd)
+void launch_limits_take(struct launch *launch, const int view[VIEW_COUNT])
 {
-	launch->limits->place.proc_fd = proc_fd;
-	launch->limits->place.tmp_fd = root_fd;
-	launch->limits->place.segments_fd = segments_fd;
+	struct sampler_place *place = &launch->limits->place;
+
+	place->proc_fd = view[VIEW_PROC];
+	place->stored_fds[0] = view[VIEW_TMP];
+	place->stored_fds[1] = view[VIEW_STAGE];
+	place->segments_fd = view[VIEW_SEGMENTS];
 }
 
 /* ---- reaching a limit ------------------------------------------------------------------------ */

@@ -45,6 +45,23 @@ static const char *check_namespaces(const struct bv_launch_work *work)
 	return NULL;
 }
 
+static const char *check_stage(const struct bv_launch_root *root)
+{
+	/* To tmpfs 0 means no limit. */
+	if (root->has_stage && (root->stage.size_bytes == 0 || root->stage.inodes == 0))
+		return "a file system for staged directories without a limit";
+	if ((!root->has_stage || !root->stage.holds_tmp) && root->tmp_inodes == 0)
+		return "a private /tmp without a limit";
+	for (size_t i = 0; i < root->mounts.count; i++) {
+		const struct bv_launch_mount *mount = &root->mounts.items[i];
+
+		if (mount->has_staged && mount->staged &&
+		    (!root->has_stage || !mount->directory || !mount->writable || mount->node))
+			return "a staged mount that cannot be one";
+	}
+	return NULL;
+}
+
 static const char *check_root(const struct bv_launch_root *root)
 {
 	if (root->mounts.count > BV_LAUNCH_MOUNTS_MAX)
@@ -63,7 +80,11 @@ static const char *check_root(const struct bv_launch_root *root)
 		if (!is_absolute(root->masked.items[i]) || root->masked.items[i].len < 2)
 			return "a masked path that is not absolute";
 	}
-	return NULL;
+	for (size_t i = 0; root->has_rules && i < root->rules.count; i++) {
+		if (!is_absolute(root->rules.items[i].path) || root->rules.items[i].path.len < 2)
+			return "a Landlock rule inside whose path is not absolute";
+	}
+	return check_stage(root);
 }
 
 static const char *check_exec(const struct bv_launch_exec *exec)
@@ -144,6 +165,30 @@ static uint64_t mount_attributes(const struct bv_launch_mount *mount)
 	return attributes;
 }
 
+static const char *stage_path(struct launch *launch, size_t index, const char *part)
+{
+	return bv_arena_format(launch->arena, "proc/%zu%s", index, part).data;
+}
+
+/* Where the parts of staged mount `index` lie, see child_stage.c; NULL when the arena is full. */
+static const struct child_stage *stage_of(struct launch *launch, size_t index)
+{
+	struct child_stage *stage = bv_arena_array(launch->arena, 1, sizeof(*stage));
+
+	if (stage == NULL)
+		return NULL;
+	*stage = (struct child_stage){
+		.dir = stage_path(launch, index, ""),
+		.lower = stage_path(launch, index, "/lower"),
+		.upper = stage_path(launch, index, "/upper"),
+		.work = stage_path(launch, index, "/work"),
+	};
+	return stage->dir != NULL && stage->lower != NULL && stage->upper != NULL &&
+			       stage->work != NULL
+		       ? stage
+		       : NULL;
+}
+
 /*
  * Root clones the trees itself: only real root may map owners, and the boundary's user could not
  * even reach what lies behind directories of root's.  Anyone else leaves it to init, whose user
@@ -175,6 +220,13 @@ static int prepare_mounts(struct launch *launch, uint32_t *ret_index)
 			.tree_fd = -1,
 			.directory = from->directory,
 		};
+		if (from->has_staged && from->staged) {
+			to->stage = stage_of(launch, i);
+			if (to->stage == NULL) {
+				errno = ENOMEM;
+				return -1;
+			}
+		}
 		if (here)
 			to->tree_fd = child_open_tree(to, from->idmapped ? launch->idmap_fd : -1);
 		if (here && to->tree_fd < 0)
@@ -200,6 +252,46 @@ static uint64_t right_to_list(const struct bv_launch_root *root)
 	return BV_LANDLOCK_READ_DIR;
 }
 
+static int prepare_rules(struct launch *launch)
+{
+	const struct bv_launch_root *root = &launch->work->root;
+	const size_t count = root->has_rules ? root->rules.count : 0;
+	struct child_rule *rules = bv_arena_array(launch->arena, count + 1, sizeof(*rules));
+
+	if (rules == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		rules[i] = (struct child_rule){root->rules.items[i].path.data + 1,
+					       root->rules.items[i].access};
+	launch->plan.rules = rules;
+	launch->plan.rule_count = count;
+	return 0;
+}
+
+static const char *decimal(struct launch *launch, uint64_t number)
+{
+	return bv_arena_format(launch->arena, "%llu", (unsigned long long)number).data;
+}
+
+static int prepare_sizes(struct launch *launch)
+{
+	const struct bv_launch_root *root = &launch->work->root;
+	struct child_plan *plan = &launch->plan;
+
+	if (root->has_stage) {
+		plan->stage_size = decimal(launch, root->stage.size_bytes);
+		plan->stage_inodes = decimal(launch, root->stage.inodes);
+		if (plan->stage_size == NULL || plan->stage_inodes == NULL)
+			return -1;
+		if (root->stage.holds_tmp)
+			return 0;
+	}
+	/* 0 would be no bound; then nothing may be written there, but mount points need a little. */
+	plan->tmp_size = decimal(launch, root->tmp_bytes != 0 ? root->tmp_bytes : 65536);
+	plan->tmp_inodes = decimal(launch, root->tmp_inodes);
+	return plan->tmp_size != NULL && plan->tmp_inodes != NULL ? 0 : -1;
+}
+
 static int prepare_root(struct launch *launch, uint32_t *ret_index)
 {
 	const struct bv_launch_root *root = &launch->work->root;
@@ -209,7 +301,7 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	const char **masked = bv_arena_array(launch->arena, root->masked.count + 1,
 					     sizeof(*masked));
 
-	if (links == NULL || masked == NULL)
+	if (links == NULL || masked == NULL || prepare_rules(launch) != 0)
 		return -1;
 	for (size_t i = 0; i < root->symlinks.count; i++) {
 		links[i].path = root->symlinks.items[i].path.data + 1;
@@ -221,13 +313,8 @@ static int prepare_root(struct launch *launch, uint32_t *ret_index)
 	plan->link_count = root->symlinks.count;
 	plan->masked = masked;
 	plan->masked_count = root->masked.count;
-	/* 0 would be no bound; then nothing may be written there, but mount points need a little. */
-	plan->tmp_size = bv_arena_format(launch->arena, "%llu",
-					 root->tmp_bytes != 0 ? (unsigned long long)root->tmp_bytes
-							      : 65536ULL)
-				 .data;
-	plan->tmp_inodes =
-		bv_arena_format(launch->arena, "%llu", (unsigned long long)root->tmp_inodes).data;
+	if (prepare_sizes(launch) != 0)
+		return -1;
 	plan->root_access = right_to_list(root) & launch->work->landlock.handled_fs;
 	plan->root = true;
 	return prepare_mounts(launch, ret_index);

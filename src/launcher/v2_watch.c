@@ -110,6 +110,17 @@ static void tell_installed(struct launch *launch)
 	launch_send(launch, BV_RECORD_INSTALLED, &record, sizeof(record));
 }
 
+/* `which` is a set over enum boundary_view, and `fds` has those in order. */
+static void take_view(struct launch *launch, uint32_t which, const int *fds)
+{
+	int view[VIEW_COUNT];
+
+	for (unsigned int i = 0; i < VIEW_COUNT; i++)
+		view[i] = which >> i & 1 ? *fds++ : -1;
+	launch_keep_storage(launch, view);
+	launch_limits_take(launch, view);
+}
+
 static void on_channel(struct launch *launch)
 {
 	struct boundary_message message;
@@ -128,8 +139,7 @@ static void on_channel(struct launch *launch)
 		break;
 	case BOUNDARY_WORKLOAD:
 		launch->workload_pidfd = fds[0];
-		launch_limits_take(launch, fds[1 + VIEW_PROC], fds[1 + VIEW_ROOT],
-				   fds[1 + VIEW_SEGMENTS]);
+		take_view(launch, message.index, fds + 1);
 		if (launch->installed)
 			tell_installed(launch);
 		return;
@@ -332,6 +342,7 @@ static void conclude(struct launch *launch)
 		launch->end_ns = launch_now_ns();
 	record.wall_ns = launch->end_ns - launch->exec_ns;
 	launch_send_denied_totals(launch);
+	launch_send_storage(launch);
 	launch_send_usage(launch);
 	launch_send(launch, BV_RECORD_EXIT, &record, sizeof(record));
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 enum {
@@ -288,6 +289,7 @@ static void attest_namespaces(struct attest *attest)
 struct mount_line {
 	struct bv_str point;   /* unescaped */
 	struct bv_str options; /* of the mount, not of its file system */
+	struct bv_str type;    /* of its file system */
 };
 
 static bool next_word(struct bv_str *line, struct bv_str *ret_word)
@@ -335,7 +337,14 @@ static bool parse_mount(struct bv_arena *arena, struct bv_str line, struct mount
 	if (!next_word(&line, &word))
 		return false;
 	ret_mount->point = unescape(arena, word);
-	return ret_mount->point.data != NULL && next_word(&line, &ret_mount->options);
+	if (ret_mount->point.data == NULL || !next_word(&line, &ret_mount->options))
+		return false;
+	/* Optional fields, ended by a hyphen. */
+	do {
+		if (!next_word(&line, &word))
+			return false;
+	} while (!bv_str_is(word, "-"));
+	return next_word(&line, &ret_mount->type);
 }
 
 static bool has_option(struct bv_str options, const char *wanted)
@@ -361,6 +370,21 @@ static bool covers(struct bv_str root, struct bv_str path)
 	       (path.len == root.len || path.data[root.len] == '/');
 }
 
+/* What is no grant: the root, and what was made for it. */
+static const char *judge_own_mount(const struct mount_line *line, const struct bv_launch_root *root)
+{
+	if (bv_str_is(line->point, "/"))
+		return has_option(line->options, "ro") ? NULL : "the private root is writable";
+	if (bv_str_is(line->point, "/tmp") || bv_str_is(line->point, "/proc"))
+		return NULL;
+	/* What lies below staged directories, out of sight under /proc. */
+	if (root->has_stage && covers(BV_STR("/proc"), line->point))
+		return has_option(line->options, "ro")
+			       ? NULL
+			       : "a staged directory of the host is writable";
+	return "a mount nobody planned is there";
+}
+
 static const char *judge_mount(const struct mount_line *line, const struct bv_launch_root *root,
 			       bool *seen)
 {
@@ -381,14 +405,10 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 		if (bv_str_equal(planned->dest, line->point))
 			seen[i] = true;
 	}
-	if (planned == NULL) {
-		if (bv_str_is(line->point, "/"))
-			return has_option(line->options, "ro") ? NULL
-							       : "the private root is writable";
-		return bv_str_is(line->point, "/tmp") || bv_str_is(line->point, "/proc")
-			       ? NULL
-			       : "a mount nobody planned is there";
-	}
+	if (planned == NULL)
+		return judge_own_mount(line, root);
+	if (planned->has_staged && planned->staged && !bv_str_is(line->type, "overlay"))
+		return "a staged directory is the host's own";
 	if (!planned->writable && !has_option(line->options, "ro"))
 		return "a read-only grant is writable";
 	if (!planned->executable && !has_option(line->options, "noexec"))
@@ -461,6 +481,67 @@ struct bv_str bv__mounts_unmapped(struct bv_arena *arena, struct bv_str mountinf
 	return list;
 }
 
+/* ---- what may be written to ------------------------------------------------------------------- */
+
+enum { OVERLAY_MAGIC = 0x794c7630, TMPFS_MAGIC = 0x01021994 };
+
+/* What the kernel says of the file system at `path` of the workload's root; NULL, or what is wrong. */
+static const char *size_wrong(const struct attest *attest, struct bv_str path, uint32_t magic,
+			      uint64_t bytes, uint64_t inodes)
+{
+	const struct bv_str inside = bv_arena_format(attest->arena, "root%.*s", (int)path.len,
+						     path.data);
+	struct statfs seen;
+	int fd = inside.data != NULL ? openat(attest->dir, inside.data, O_PATH | O_CLOEXEC) : -1;
+	const char *wrong = NULL;
+
+	if (fd < 0 || fstatfs(fd, &seen) != 0)
+		wrong = "a file system that may be written to cannot be looked at";
+	else if ((uint32_t)seen.f_type != magic)
+		wrong = "a file system that may be written to is another than planned";
+	else if ((uint64_t)seen.f_blocks * (uint64_t)seen.f_bsize != bytes ||
+		 (uint64_t)seen.f_files != inodes)
+		wrong = "a file system that may be written to has another size";
+	if (fd >= 0)
+		close(fd);
+	return wrong;
+}
+
+static struct bv_str decimal(const struct attest *attest, uint64_t number)
+{
+	return bv_arena_format(attest->arena, "%llu", (unsigned long long)number);
+}
+
+static const char *attest_sizes(struct attest *attest, struct bv_attestation *attestation)
+{
+	const struct bv_launch_root *root = &attest->lowered->body.work.root;
+	const bool together = root->has_stage && root->stage.holds_tmp;
+	bool covered = false; /* /tmp was granted itself */
+	const char *wrong = NULL;
+
+	for (size_t i = 0; i < root->mounts.count && !covered; i++)
+		covered = bv_str_is(root->mounts.items[i].dest, "/tmp");
+	if (!covered && (together || root->tmp_bytes != 0)) {
+		const uint64_t bytes = together ? root->stage.size_bytes : root->tmp_bytes;
+		const uint64_t inodes = together ? root->stage.inodes : root->tmp_inodes;
+
+		wrong = size_wrong(attest, BV_STR("/tmp"), TMPFS_MAGIC, bytes, inodes);
+		add(attestation, "tmp_bytes", decimal(attest, bytes));
+		add(attestation, "tmp_inodes", decimal(attest, inodes));
+	}
+	/* An overlay tells of the file system above. */
+	for (size_t i = 0; wrong == NULL && i < root->mounts.count; i++) {
+		if (root->mounts.items[i].has_staged && root->mounts.items[i].staged)
+			wrong = size_wrong(attest, root->mounts.items[i].dest, OVERLAY_MAGIC,
+					   root->stage.size_bytes, root->stage.inodes);
+	}
+	if (root->has_stage) {
+		add(attestation, "staged_bytes", decimal(attest, root->stage.size_bytes));
+		add(attestation, "staged_inodes", decimal(attest, root->stage.inodes));
+	}
+	return wrong;
+}
+
 static void attest_root(struct attest *attest)
 {
 	const struct bv_launch_work *work = &attest->lowered->body.work;
@@ -478,6 +559,8 @@ static void attest_root(struct attest *attest)
 	unmapped = bv__mounts_unmapped(attest->arena, mountinfo, &work->root);
 	if (unmapped.len > 0)
 		add(attestation, "owners not mapped", unmapped);
+	if (wrong == NULL)
+		wrong = attest_sizes(attest, attestation);
 	if (wrong != NULL)
 		broken(attest, attestation, wrong);
 }

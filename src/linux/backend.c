@@ -33,6 +33,7 @@ static const struct bv_backend linux_backend = {
 	.output = bv__run_output,
 	.free_run = bv__run_free,
 	.stop = bv__run_stop,
+	.take_stage = bv__run_take_stage,
 };
 
 const struct bv_backend *bv__backend_linux(void)

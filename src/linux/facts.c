@@ -82,6 +82,7 @@ struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 		.strict = execution != NULL && execution->has_syscalls &&
 			  execution->syscalls == BV_SYSCALLS_STRICT,
 		.group = bv__fact_holds(snapshot, BV_FACT_CGROUP_JOIN),
+		.overlay = bv__fact_holds(snapshot, BV_FACT_OVERLAY),
 	};
 	const struct bv_str controllers = bv__fact_text(snapshot, BV_FACT_CGROUP_CONTROLLERS);
 
@@ -91,6 +92,7 @@ struct bv_layers bv__layers_of(const struct bv_profile_snapshot *snapshot,
 	}
 	layers.netns = layers.netns && layers.namespaces;
 	layers.idmap = layers.idmap && layers.namespaces && layers.root;
+	layers.overlay = layers.overlay && layers.namespaces;
 	if (layers.landlock)
 		layers.landlock_abi = (int)bv__fact_number(snapshot, BV_FACT_LANDLOCK_ABI);
 	return layers;

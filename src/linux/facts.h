@@ -39,6 +39,7 @@
 	X(BV_FACT_NPROC, "nproc", BV_FACT_TRIED)                                                   \
 	X(BV_FACT_OPENAT2, "openat2", BV_FACT_TRIED)                                               \
 	X(BV_FACT_OUTER_SECCOMP, "outer_seccomp", BV_FACT_READ)                                    \
+	X(BV_FACT_OVERLAY, "overlay", BV_FACT_TRIED)                                               \
 	X(BV_FACT_PID_MAX, "pid_max", BV_FACT_READ)                                                \
 	X(BV_FACT_PIDFD, "pidfd", BV_FACT_TRIED)                                                   \
 	X(BV_FACT_PRIVATE_IDS, "private_ids", BV_FACT_READ)                                        \
@@ -85,6 +86,7 @@ struct bv_layers {
 	bool strict; /* the strict set of system calls was asked for */
 	bool group;  /* a control group of its own, killed in one act, its processor time counted */
 	bool group_memory, group_pids; /* which also bounds these */
+	bool overlay; /* what is written to a granted directory can be kept apart from it */
 };
 
 /* `execution` may be NULL. */

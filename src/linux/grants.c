@@ -107,6 +107,7 @@ static void join_twins(struct bv_grants *grants)
 		if (last != NULL && bv_str_equal(last->dest, grants->items[i].dest)) {
 			last->rights |= grants->items[i].rights;
 			last->map_owner |= grants->items[i].map_owner;
+			last->image |= grants->items[i].image;
 		} else {
 			grants->items[kept++] = grants->items[i];
 		}
@@ -201,6 +202,16 @@ static void put_rule(const struct bv_grant *grant, uint64_t access,
 	};
 }
 
+static void put_inner_rule(const struct bv_grant *grant, uint64_t access,
+			   struct bv_launch_root *root)
+{
+	root->has_rules = true;
+	root->rules.items[root->rules.count++] = (struct bv_launch_inner_rule){
+		.path = grant->dest,
+		.access = access,
+	};
+}
+
 static struct bv_launch_mount mount_of(const struct bv_grant *grant, bool idmap)
 {
 	return (struct bv_launch_mount){
@@ -216,22 +227,57 @@ static struct bv_launch_mount mount_of(const struct bv_grant *grant, bool idmap)
 	};
 }
 
-/* Whether the mount around it already shows the grant as it should be. */
-static bool shown_by(const struct bv_launch_root *root, const struct bv_launch_mount *mount)
+/*
+ * What is staged is a directory, and everything in it that is shown from there.  A file that has to be shown
+ * apart, because it is a program, is the host's own, and so not for writing.
+ */
+static enum bv_code stage_mount(const struct bv_grant *grant, struct bv_launch_mount *mount,
+				struct bv_error *err)
+{
+	if (!mount->writable || mount->node)
+		return BV_OK;
+	if (mount->directory) {
+		mount->has_staged = mount->staged = true;
+		return BV_OK;
+	}
+	if ((grant->rights & BV_RIGHT_WRITE) != 0)
+		return bv_fail_remedy(err, BV_E_INVALID_POLICY, "execution.stage",
+				      "grant the directory it lies in",
+				      "'%.*s' is a file, and only directories can be staged",
+				      (int)(mount->dest.len < 120 ? mount->dest.len : 120),
+				      mount->dest.data);
+	mount->writable = false;
+	return BV_OK;
+}
+
+static bool is_staged(const struct bv_launch_mount *mount)
+{
+	return mount->has_staged && mount->staged;
+}
+
+/* The mount around it, if that already shows the grant as it should be; NULL. */
+static const struct bv_launch_mount *shown_by(const struct bv_launch_root *root,
+					      const struct bv_launch_mount *mount, bool image)
 {
 	for (size_t i = root->mounts.count; i-- > 0;) {
 		const struct bv_launch_mount *outer = &root->mounts.items[i];
 
 		if (!bv_path_covers(outer->dest, mount->dest))
 			continue;
+		/* What an overlay shows has another device number. */
+		if (is_staged(outer) && image)
+			return NULL;
 		/* The same place of the host must be what appears there. */
 		return outer->writable == mount->writable &&
-		       outer->executable == mount->executable && outer->node == mount->node &&
-		       (outer->idmapped || !mount->idmapped) &&
-		       bv_str_equal(outer->source, outer->dest) &&
-		       bv_str_equal(mount->source, mount->dest);
+				       outer->executable == mount->executable &&
+				       outer->node == mount->node &&
+				       (outer->idmapped || !mount->idmapped) &&
+				       bv_str_equal(outer->source, outer->dest) &&
+				       bv_str_equal(mount->source, mount->dest)
+			       ? outer
+			       : NULL;
 	}
-	return false;
+	return NULL;
 }
 
 /* Links inside a mount are there already. */
@@ -247,31 +293,49 @@ static void put_links(const struct bv_grants *grants, struct bv_launch_root *roo
 	}
 }
 
+static enum bv_code refuse_count(struct bv_error *err)
+{
+	return bv_fail_remedy(err, BV_E_INVALID_POLICY, "filesystem",
+			      "grant a directory above several of them",
+			      "more than %d separate places would have to be shown",
+			      (int)MOUNTS_MAX);
+}
+
 enum bv_code bv__grants_to_root(const struct bv_grants *grants, const struct bv_layers *layers,
-				struct bv_launch_root *root, struct bv_launch_rule_list *rules,
-				struct bv_error *err)
+				bool stage, struct bv_launch_root *root,
+				struct bv_launch_rule_list *rules, struct bv_error *err)
 {
 	root->mounts.items = bv_arena_array(grants->arena, grants->count,
 					    sizeof(*root->mounts.items));
 	root->symlinks.items = bv_arena_array(grants->arena, grants->link_count,
 					      sizeof(*root->symlinks.items));
+	root->rules.items = bv_arena_array(grants->arena, grants->count,
+					   sizeof(*root->rules.items));
 	rules->items = bv_arena_array(grants->arena, grants->count, sizeof(*rules->items));
-	if (root->mounts.items == NULL || root->symlinks.items == NULL || rules->items == NULL)
+	if (root->mounts.items == NULL || root->symlinks.items == NULL ||
+	    root->rules.items == NULL || rules->items == NULL)
 		return bv_fail(err, BV_E_MEMORY, "filesystem", "no memory for the granted paths");
 	for (size_t i = 0; i < grants->count; i++) {
 		struct bv_launch_mount mount = mount_of(&grants->items[i], layers->idmap);
 		const uint64_t access = rule_access(grants, i, layers->landlock_abi);
+		const struct bv_launch_mount *outer;
 
-		if (shown_by(root, &mount)) {
-			if (access != 0)
+		outer = shown_by(root, &mount, grants->items[i].image);
+		if (outer != NULL) {
+			if (access != 0 && is_staged(outer))
+				put_inner_rule(&grants->items[i], access, root);
+			else if (access != 0)
 				put_rule(&grants->items[i], access, rules);
 			continue;
 		}
 		if (root->mounts.count == MOUNTS_MAX)
-			return bv_fail_remedy(err, BV_E_INVALID_POLICY, "filesystem",
-					      "grant a directory above several of them",
-					      "more than %d separate places would have to be shown",
-					      (int)MOUNTS_MAX);
+			return refuse_count(err);
+		if (stage) {
+			const enum bv_code code = stage_mount(&grants->items[i], &mount, err);
+
+			if (code != BV_OK)
+				return code;
+		}
 		mount.access = access;
 		root->mounts.items[root->mounts.count++] = mount;
 	}

@@ -27,6 +27,7 @@ struct bv_grant {
 	uint32_t effective; /* with those of the grants it lies below */
 	bool map_owner;     /* owner 0 becomes the workload's user */
 	bool device;        /* a device node that may be opened */
+	bool image;         /* the program itself, which the launcher knows by device and inode */
 };
 
 struct bv_grants {
@@ -58,10 +59,11 @@ enum bv_code bv__grants_settle(struct bv_grants *grants, struct bv_error *err);
 /* Landlock rights of an access; `abi` bounds them to what this kernel knows. */
 uint64_t bv__landlock_access(uint32_t rights, uint32_t mode, int abi);
 
-/* For a private root: mounts, links, and the Landlock rules that no mount carries. */
+/* For a private root: mounts, links, and the Landlock rules that no mount carries.  With `stage` no
+ * directory that may be written to is the host's own. */
 enum bv_code bv__grants_to_root(const struct bv_grants *grants, const struct bv_layers *layers,
-				struct bv_launch_root *root, struct bv_launch_rule_list *rules,
-				struct bv_error *err);
+				bool stage, struct bv_launch_root *root,
+				struct bv_launch_rule_list *rules, struct bv_error *err);
 
 /* Without one: Landlock rules for the host's own tree. */
 enum bv_code bv__grants_to_rules(const struct bv_grants *grants, const struct bv_layers *layers,

@@ -17,8 +17,6 @@ enum {
 	FACT_TEXT_MAX = 4096,
 	UID_INSIDE = 1000, /* a root caller's workload sees itself as this ordinary user */
 	CAPTURE_DEFAULT_BYTES = 1 << 20,
-	TMP_DEFAULT_BYTES = 64 << 20,
-	TMP_INODES = 16384,
 };
 
 void bv__lower_observe(struct bv_lowering_state *state, const char *kind, const char *format, ...)
@@ -91,6 +89,8 @@ static void read_controls(struct bv_lowering_state *state)
 			state->wants_tmp = true;
 			if (control->u.temp_root.has_size_bytes)
 				state->tmp_bytes = control->u.temp_root.size_bytes;
+			if (control->u.temp_root.has_inodes)
+				state->tmp_inodes = control->u.temp_root.inodes;
 		}
 	}
 	out->terminal = state->execution->has_terminal && state->execution->terminal;
@@ -264,12 +264,6 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 		code = bv__lower_files(&state);
 	if (code != BV_OK || ret_lowered->exe_errno != 0)
 		return code;
-	if (work->has_root) {
-		work->root.tmp_bytes = state.no_tmp           ? 0
-				       : state.tmp_bytes != 0 ? state.tmp_bytes
-							      : TMP_DEFAULT_BYTES;
-		work->root.tmp_inodes = TMP_INODES;
-	}
 	work->seccomp.spawn = spawn_policy(plan);
 	work->seccomp.notify = ret_lowered->layers.notify;
 	work->seccomp.shared = !ret_lowered->layers.namespaces;

@@ -53,9 +53,9 @@ struct bv_lowering_state {
 	struct bv_str cwd_default; /* length 0: none */
 	struct bv_str *denied;     /* canonical */
 	size_t denied_count;
-	uint64_t tmp_bytes; /* 0: the default */
-	bool wants_tmp;     /* the plan promises a private /tmp */
-	bool no_tmp;        /* and this run cannot have one that is written to */
+	uint64_t tmp_bytes, tmp_inodes; /* 0: the default */
+	bool wants_tmp;                 /* the plan promises a private /tmp */
+	bool no_tmp;                    /* and this run cannot have one that is written to */
 	struct bv_error *err;
 };
 
@@ -69,6 +69,9 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state);
 /* lower_own.c: denies bvisor's own files; refuses grants below which they cannot be denied. */
 void bv__lower_deny_own(struct bv_lowering_state *state);
 enum bv_code bv__lower_keep_own(struct bv_lowering_state *state);
+/* lower_storage.c: whether directories are staged, and the sizes of the boundary's own file systems. */
+bool bv__lower_stages(const struct bv_lowering_state *state);
+enum bv_code bv__lower_storage(struct bv_lowering_state *state);
 
 /* lower_exec.c: arguments, environment, descriptors, limits. */
 enum bv_code bv__lower_exec(struct bv_lowering_state *state);

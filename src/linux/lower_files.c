@@ -351,6 +351,8 @@ static void grant_executable(struct bv_lowering_state *state)
 	state->out->exe_errno = grant_program(state, path, &seen);
 	if (state->out->exe_errno != 0)
 		return;
+	if (state->grants.count > 0)
+		state->grants.items[state->grants.count - 1].image = true;
 	if (!S_ISREG(seen.mode)) {
 		/* What execve(2) says to directories and devices. */
 		state->out->exe_errno = EACCES;
@@ -733,10 +735,15 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 	if (code != BV_OK)
 		return code;
 	choose_sockets(state);
+	if (!state->out->layers.namespaces && bv__lower_stages(state))
+		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "execution.stage",
+				      "allow namespaces, or grant a copy of the directory",
+				      "without namespaces nothing written can be kept apart");
 	if (!state->out->layers.namespaces)
 		return bv__grants_to_rules(&state->grants, &state->out->layers,
 					   &work->landlock.rules, state->err);
 	work->has_root = true;
-	return bv__grants_to_root(&state->grants, &state->out->layers, &work->root,
-				  &work->landlock.rules, state->err);
+	code = bv__grants_to_root(&state->grants, &state->out->layers, bv__lower_stages(state),
+				  &work->root, &work->landlock.rules, state->err);
+	return code == BV_OK ? bv__lower_storage(state) : code;
 }

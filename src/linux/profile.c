@@ -114,12 +114,32 @@ static void common_cells(const struct bv_layers *layers, struct bv_profile *prof
 	cell(profile, BV_KIND_SPAWN_THREADS, BV_ENFORCED, "seccomp", denied);
 	absent(profile, BV_KIND_NETWORK_ALLOW_LIST, "bvisor has no broker for single peers yet",
 	       "ask for no network at all");
-	absent(profile, BV_KIND_COMMIT_ARTIFACT, "bvisor does not stage outputs yet",
-	       "grant a directory for the outputs and look there afterwards");
-	absent(profile, BV_KIND_DISCARD_ARTIFACT, "bvisor does not stage outputs yet",
-	       "grant a directory for the outputs and empty it afterwards");
-	absent(profile, BV_KIND_LIST_OUTPUTS, "bvisor does not stage outputs yet",
-	       "grant a directory for the outputs and look there afterwards");
+}
+
+/* ---- what is written, kept apart --------------------------------------------------------------- */
+
+static void stage_cells(const struct bv_layers *layers,
+			const struct bv_execution_options *execution, const struct excuse *excuse,
+			struct bv_profile *profile)
+{
+	static const enum bv_requirement_kind kinds[] = {BV_KIND_COMMIT_ARTIFACT,
+							 BV_KIND_DISCARD_ARTIFACT,
+							 BV_KIND_LIST_OUTPUTS};
+	const bool staged = execution != NULL && execution->has_stage && execution->stage;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		cell(profile, kinds[i], BV_ENFORCED, "overlay", 0);
+		if (!staged)
+			absent(profile, kinds[i],
+			       "only what is written to staged directories is kept apart",
+			       "ask for staging (--stage)");
+		else if (!layers->namespaces)
+			absent(profile, kinds[i], excuse->reason, excuse->remedy);
+		else if (!layers->overlay)
+			absent(profile, kinds[i],
+			       "overlay file systems do not work here as they must; the fact 'overlay' says where it fails",
+			       "use Linux 6.6 or newer with overlayfs, or grant a copy of the directory");
+	}
 }
 
 /* ---- with namespaces ------------------------------------------------------------------------- */
@@ -245,6 +265,7 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 		ret_profile->budget_reason[d] = weak ? group.reason : "";
 		ret_profile->budget_remedy[d] = weak ? group.remedy : "";
 	}
+	stage_cells(&layers, execution, &excuse, ret_profile);
 	if (missing == NULL)
 		return;
 	/* Nothing can be started safely here, whatever was asked for. */
@@ -271,6 +292,10 @@ struct bv_verdict bv__linux_classify(void *self, const struct bv_requirement *re
 		    verdict.enforcement == BV_ENFORCED)
 			verdict.enforcement = BV_MEDIATED;
 	}
+	if (requirement->tag == BV_REQ_HOST_CONTROL &&
+	    requirement->u.control.tag == BV_CONTROL_COMMIT_ARTIFACT &&
+	    requirement->u.control.u.commit.durability == BV_COMMIT_ATOMIC)
+		return unsupported;
 	if (requirement->tag == BV_REQ_HOST_CONTROL &&
 	    requirement->u.control.tag == BV_CONTROL_KILL &&
 	    requirement->u.control.u.kill.guarantee == BV_KILL_ATOMIC &&

@@ -24,6 +24,7 @@ enum bv_record_type {
 	BV_RECORD_EXIT = 7,      /* struct bv_record_exit: the main process ended and nothing of the tree is left */
 	BV_RECORD_LIMIT = 8,     /* struct bv_record_limit: a limit was reached, and the end begins; once for each */
 	BV_RECORD_USAGE = 9,     /* struct bv_record_usage: just before EXIT */
+	BV_RECORD_STORAGE = 10,  /* struct bv_record_storage, before USAGE; carries the file system of staged directories */
 };
 /* clang-format on */
 
@@ -106,7 +107,8 @@ struct bv_record_refusal {
 	X(BV_STEP_SECCOMP, "seccomp", "enter the system call filter")                              \
 	X(BV_STEP_ATTEST, "attest", "wait for the host's look")                                    \
 	X(BV_STEP_EXEC, "exec", "execute the program")                                             \
-	X(BV_STEP_SUPERVISE, "supervise", "watch over the workload")
+	X(BV_STEP_SUPERVISE, "supervise", "watch over the workload")                               \
+	X(BV_STEP_STAGE, "stage", "keep changes apart from a granted directory")
 
 enum bv_step {
 #define BV_STEP_ROW(constant, name, text) constant,
@@ -168,6 +170,14 @@ struct bv_record_usage {
 	uint64_t longest_us;    /* between two of them, or from exec to the first */
 	uint64_t tasks_refused; /* by the launcher, where it counts them */
 	uint32_t blind; /* 1 if what had to be watched could not be any more, and so was killed */
+	uint32_t reserved;
+};
+
+/* What the boundary's own file systems held at the end, beside what they are made of. */
+struct bv_record_storage {
+	uint64_t used_bytes, limit_bytes;
+	uint64_t used_inodes, limit_inodes;
+	uint32_t full; /* 1 if one of them had no byte or no inode left */
 	uint32_t reserved;
 };
 

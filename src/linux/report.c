@@ -431,6 +431,58 @@ static void put_filter_fact(struct reporting *reporting)
 		 format(reporting, "%zu instructions, blake3=%s", count, hex));
 }
 
+static void put_stage_fact(struct reporting *reporting)
+{
+	const struct bv_stage *stage = reporting->run->stage;
+
+	if (stage == NULL)
+		return;
+	put_fact(
+		reporting, "staged_changes", BV_SOURCE_HOST,
+		reporting->run->stage_error.code != BV_OK
+			? format(reporting, "unknown: %s", reporting->run->stage_error.message)
+			: format(reporting,
+				 "%zu: %zu added, %zu modified, %zu removed, %zu replaced, %zu with other "
+				 "attributes; %llu bytes",
+				 stage->change_count, stage->kinds[BV_STAGE_ADDED],
+				 stage->kinds[BV_STAGE_MODIFIED], stage->kinds[BV_STAGE_REMOVED],
+				 stage->kinds[BV_STAGE_REPLACED], stage->kinds[BV_STAGE_ATTRIBUTES],
+				 (unsigned long long)stage->size_bytes));
+}
+
+/* Once; a report may be asked for twice. */
+static void list_stage(struct bv_backend_run *run)
+{
+	if (run->stage == NULL || run->stage_listed)
+		return;
+	run->stage_listed = true;
+	/* A program that never ran changed nothing; one whose launcher was killed took it along. */
+	if (!run->has_exec)
+		return;
+	if (run->stage_fd < 0)
+		bv_fail(&run->stage_error, BV_E_LAUNCHER, "changes",
+			"what was written is gone: the launcher did not hand it over");
+	else
+		(void)bv__stage_list(run->stage, run->stage_fd, &run->stage_error);
+}
+
+enum bv_code bv__run_take_stage(struct bv_backend_run *run, struct bv_stage **ret_stage,
+				struct bv_error *err)
+{
+	if (run->stage == NULL || !run->stage_listed)
+		return bv_fail(err, BV_E_STATE, "changes",
+			       run->stage == NULL ? "nothing was staged, or it was taken already"
+						  : "the run was not finished");
+	if (run->stage_error.code != BV_OK) {
+		if (err != NULL)
+			*err = run->stage_error;
+		return run->stage_error.code;
+	}
+	*ret_stage = run->stage;
+	run->stage = NULL;
+	return BV_OK;
+}
+
 static void report_facts(struct reporting *reporting)
 {
 	const struct bv_backend_run *run = reporting->run;
@@ -452,6 +504,7 @@ static void report_facts(struct reporting *reporting)
 	if (run->lowered.exe_errno != 0)
 		return;
 	put_filter_fact(reporting);
+	put_stage_fact(reporting);
 	if (run->transcript.started)
 		put_fact(reporting, "launcher_state", BV_SOURCE_LAUNCHER,
 			 format(reporting, "%s", bv__launcher_state_name(run->transcript.state)));
@@ -504,6 +557,7 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 
 	if (run->state != BV_BACKEND_ENDED)
 		return bv_fail(err, BV_E_STATE, "run", "the run has not ended");
+	list_stage(run);
 	report_outcome(&reporting);
 	report_usage(&reporting);
 	bv__run_witness(run, &body.budget);

@@ -249,6 +249,10 @@ static void take_record(struct bv_backend_run *run, const struct bv_record *reco
 	case BV_RECORD_USAGE:
 		take_usage(run, &record->u.usage);
 		break;
+	case BV_RECORD_STORAGE:
+		run->has_storage = true;
+		run->storage = record->u.storage;
+		break;
 	}
 }
 
@@ -269,26 +273,56 @@ static void take_leave(struct bv_backend_run *run)
 		run->kill_deadline = bv__now_ns() + SECOND_NS;
 }
 
-static void take_packet(struct bv_backend_run *run, const void *packet, size_t size_bytes)
+static void take_packet(struct bv_backend_run *run, const void *packet, size_t size_bytes, int fd)
 {
 	struct bv_error err = {.code = BV_OK};
 	struct bv_record record;
 
 	/* After the first violation nothing it says counts; it is only waited for. */
-	if (run->broken.code == BV_E_LAUNCHER)
+	if (run->broken.code == BV_E_LAUNCHER) {
+		if (fd >= 0)
+			close(fd);
 		return;
-	if (bv__transcript_accept(&run->transcript, packet, size_bytes, &record, &err) != BV_OK)
+	}
+	if (bv__transcript_accept(&run->transcript, packet, size_bytes, &record, &err) == BV_OK &&
+	    fd >= 0 && record.header.type != BV_RECORD_STORAGE)
+		bv_fail(&err, BV_E_LAUNCHER, "launcher",
+			"the launcher sent a descriptor with a record that has none");
+	if (err.code != BV_OK) {
+		if (fd >= 0)
+			close(fd);
 		break_off(run, &err);
-	else
+	} else {
+		if (fd >= 0)
+			run->stage_fd = fd;
 		take_record(run, &record);
+	}
 	if (run->transcript.phase == BV_PHASE_OVER)
 		take_leave(run);
+}
+
+union packet_control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+/* The descriptor a packet carried, or -1. */
+static int descriptor_of(struct msghdr *packet)
+{
+	const struct cmsghdr *header = CMSG_FIRSTHDR(packet);
+	int fd = -1;
+
+	if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return fd;
 }
 
 static void read_control(struct bv_backend_run *run)
 {
 	/* One byte more than any record, so that one too long is seen to be. */
 	uint8_t packets[PACKETS_MAX][sizeof(struct bv_record) + 1];
+	union packet_control controls[PACKETS_MAX];
 	struct mmsghdr messages[PACKETS_MAX];
 	struct iovec parts[PACKETS_MAX];
 	int count = PACKETS_MAX;
@@ -297,9 +331,13 @@ static void read_control(struct bv_backend_run *run)
 		for (int i = 0; i < PACKETS_MAX; i++) {
 			parts[i] = (struct iovec){packets[i], sizeof(packets[i])};
 			messages[i] = (struct mmsghdr){
-				.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+				.msg_hdr = {.msg_iov = &parts[i],
+					    .msg_iovlen = 1,
+					    .msg_control = &controls[i],
+					    .msg_controllen = sizeof(controls[i].space)}};
 		}
-		count = recvmmsg(run->control_fd, messages, PACKETS_MAX, MSG_DONTWAIT, NULL);
+		count = recvmmsg(run->control_fd, messages, PACKETS_MAX,
+				 MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 		if (count < 0 && errno == EINTR) {
 			count = PACKETS_MAX;
 			continue;
@@ -311,7 +349,8 @@ static void read_control(struct bv_backend_run *run)
 			if (messages[i].msg_len == 0)
 				close_control(run);
 			else
-				take_packet(run, packets[i], messages[i].msg_len);
+				take_packet(run, packets[i], messages[i].msg_len,
+					    descriptor_of(&messages[i].msg_hdr));
 		}
 	}
 }
@@ -636,6 +675,9 @@ void bv__run_free(struct bv_backend_run *run)
 		close(run->input_fd);
 	if (run->terminal_fd >= 0)
 		close(run->terminal_fd);
+	if (run->stage_fd >= 0)
+		close(run->stage_fd);
+	bv__stage_free(run->stage);
 	if (run->timer_fd >= 0)
 		close(run->timer_fd);
 	if (run->epoll_fd >= 0)

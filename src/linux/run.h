@@ -10,6 +10,7 @@
 #include "cgroup.h"
 #include "contract/backend.h"
 #include "lower.h"
+#include "stage.h"
 #include "stream.h"
 #include "transcript.h"
 
@@ -44,6 +45,7 @@ struct bv_backend_run {
 	int launcher_pidfd; /* -1 once it was reaped */
 	int input_fd;       /* write end of standard input, or the terminal; -1 */
 	int terminal_fd;    /* for its size; -1 */
+	int stage_fd; /* the file system of staged directories, once nothing runs any more; -1 */
 	pid_t launcher_pid;
 	int launcher_status; /* as wait4(2) gives it */
 
@@ -63,17 +65,22 @@ struct bv_backend_run {
 	uint64_t early_signals; /* asked for before the program ran; bit n - 1 is signal n */
 
 	/* What was said and seen. */
-	bool has_refusal, has_fault, has_exec, has_exit;
+	bool has_refusal, has_fault, has_exec, has_exit, has_storage;
 	struct bv_record_refusal refusal;
 	struct bv_record_fault fault;
 	struct bv_record_installed installed;
 	struct bv_record_exit exit;
+	struct bv_record_storage storage;
 	struct bv_record_denied *denied; /* in the arena, at most BV_DENIED_KINDS_MAX */
 	size_t denied_count, denied_capacity;
 	bool has_limit, has_usage;
 	struct bv_record_limit limit; /* the first that was reached */
 	struct bv_record_usage usage;
 	struct bv_attestation_list attestations;
+	struct bv_stage *stage; /* NULL: nothing is staged, or it was taken */
+	bool stage_listed;
+	struct bv_error
+		stage_error; /* why what was written could not be listed; code BV_OK: it was */
 
 	/* The first thing that was wrong with bvisor itself; message empty: nothing. */
 	struct bv_error broken;
@@ -115,6 +122,9 @@ bool bv__run_out_of_memory(const struct bv_backend_run *run);
 
 /* Nanoseconds from SIGTERM to the kill. */
 uint64_t bv__run_grace_ns(const struct bv_backend_run *run);
+/* What was staged, listed, which is the caller's from then on; after bv__run_finish. */
+enum bv_code bv__run_take_stage(struct bv_backend_run *run, struct bv_stage **ret_stage,
+				struct bv_error *err);
 
 uint64_t bv__now_ns(void);
 

@@ -349,12 +349,14 @@ enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
 	run->plan = plan;
 	run->options = *options;
 	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd =
-		run->terminal_fd = -1;
+		run->terminal_fd = run->stage_fd = -1;
 	run->streams[0].fd = run->streams[1].fd = -1;
 	run->group.fd = -1;
 	code = prepare(run, err);
 	if (code == BV_OK)
 		code = bv__lower(&run->arena, plan, options, &run->lowered, err);
+	if (code == BV_OK && run->lowered.exe_errno == 0)
+		code = bv__stage_begin(&run->lowered.body.work.root, &run->stage, err);
 	if (code == BV_OK && run->lowered.exe_errno == 0)
 		code = launch(run, &channels, err);
 	for (int i = 0; i < 3; i++) {

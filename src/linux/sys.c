@@ -183,6 +183,11 @@ int bv_sys_openat2(int dir_fd, const char *path, const struct bv_open_how *how)
 	return (int)syscall(SYS_openat2, dir_fd, path, how, sizeof(*how));
 }
 
+int bv_sys_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned int flags)
+{
+	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+}
+
 int bv_sys_memfd_create(const char *name, unsigned int flags)
 {
 	return (int)syscall(SYS_memfd_create, name, flags);

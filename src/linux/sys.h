@@ -100,6 +100,10 @@ enum {
 };
 int bv_sys_openat2(int dir_fd, const char *path, const struct bv_open_how *how); /* Linux 5.6 */
 
+enum { BV_RENAME_NOREPLACE = 1 };
+int bv_sys_renameat2(int from_dir, const char *from, int to_dir, const char *to,
+		     unsigned int flags); /* Linux 3.15 */
+
 enum { BV_MFD_NOEXEC_SEAL = 8, BV_MFD_EXEC = 16 };
 int bv_sys_memfd_create(const char *name, unsigned int flags);               /* Linux 3.17 */
 ssize_t bv_sys_getrandom(void *data, size_t size_bytes, unsigned int flags); /* Linux 3.17 */

@@ -29,6 +29,8 @@ static size_t payload_size(uint32_t type)
 		return sizeof(struct bv_record_limit);
 	case BV_RECORD_USAGE:
 		return sizeof(struct bv_record_usage);
+	case BV_RECORD_STORAGE:
+		return sizeof(struct bv_record_storage);
 	}
 	return SIZE_MAX;
 }
@@ -160,6 +162,13 @@ static enum bv_code accept_late(struct bv_transcript *transcript, const struct b
 		transcript->phase = BV_PHASE_MEASURED;
 		return BV_OK;
 	}
+	if (record->header.type == BV_RECORD_STORAGE) {
+		if (transcript->phase != BV_PHASE_EXECUTED || transcript->stored ||
+		    record->u.storage.full > 1 || record->u.storage.reserved != 0)
+			return out_of_order(transcript, "what was stored", err);
+		transcript->stored = true;
+		return BV_OK;
+	}
 	if (transcript->phase != BV_PHASE_MEASURED || record->u.exit.killed > 1)
 		return out_of_order(transcript, "that the workload ended", err);
 	transcript->phase = BV_PHASE_OVER;
@@ -226,6 +235,7 @@ enum bv_code bv__transcript_accept(struct bv_transcript *transcript, const void 
 	case BV_RECORD_EXIT:
 	case BV_RECORD_LIMIT:
 	case BV_RECORD_USAGE:
+	case BV_RECORD_STORAGE:
 		code = accept_late(transcript, &record, err);
 		break;
 	}

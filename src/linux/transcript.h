@@ -28,6 +28,7 @@ struct bv_transcript {
 	enum bv_transcript_phase phase;
 	bool started;  /* a first state was said */
 	bool released; /* set by the host when it sends BV_COMMAND_RELEASE */
+	bool stored;   /* what was stored was said */
 	enum bv_launcher_state state;
 	uint32_t reached;               /* limits said to be, a set over enum bv_dimension */
 	enum bv_launcher_state closing; /* the only state that may follow in BV_PHASE_CONCLUDED */
@@ -46,6 +47,7 @@ struct bv_record {
 		struct bv_record_exit exit;
 		struct bv_record_limit limit;
 		struct bv_record_usage usage;
+		struct bv_record_storage storage;
 	} u;
 };
 

@@ -161,7 +161,7 @@ TEST(nested_grants_get_only_the_mounts_they_need)
 	put(&grants, "/usr/lib/ld.so", BV_RIGHT_READ | BV_RIGHT_EXECUTE, S_IFREG);
 	put(&grants, "/work-other", BV_RIGHT_EXECUTE, S_IFDIR);
 	EXPECT_INT(bv__grants_settle(&grants, &err), BV_OK);
-	EXPECT_INT(bv__grants_to_root(&grants, &layers, &root, &rules, &err), BV_OK);
+	EXPECT_INT(bv__grants_to_root(&grants, &layers, false, &root, &rules, &err), BV_OK);
 	EXPECT_UINT(root.mounts.count, 4);
 	EXPECT(!find_mount(&root, "/work")->writable && !find_mount(&root, "/work")->executable);
 	EXPECT(find_mount(&root, "/work/out")->writable &&
@@ -176,6 +176,39 @@ TEST(nested_grants_get_only_the_mounts_they_need)
 	EXPECT_STR(rules.items[0].path.data, "/usr/lib/ld.so");
 	EXPECT_UINT(rules.items[0].access, BV_LANDLOCK_EXECUTE | BV_LANDLOCK_READ_FILE);
 	EXPECT(find_mount(&root, "/work-other")->executable);
+	end();
+}
+
+TEST(whatever_may_be_written_is_staged_and_nothing_else)
+{
+	const struct bv_layers layers = {.namespaces = true, .landlock = true, .landlock_abi = 7};
+	struct bv_launch_root root = {.tmp_bytes = 0};
+	struct bv_launch_rule_list rules = {NULL, 0};
+	struct bv_grants grants;
+	struct bv_error err = {.code = BV_OK};
+
+	begin();
+	bv__grants_init(&grants, &arena);
+	put(&grants, "/in", BV_RIGHT_READ, S_IFDIR);
+	put(&grants, "/out", BV_RIGHT_WRITE, S_IFDIR);
+	put(&grants, "/out/tools", BV_RIGHT_EXECUTE, S_IFDIR);
+	put(&grants, "/out/readable", BV_RIGHT_READ, S_IFREG);
+	put(&grants, "/out/program", BV_RIGHT_READ | BV_RIGHT_EXECUTE, S_IFREG);
+	put(&grants, "/dev/null", BV_RIGHT_READ | BV_RIGHT_WRITE, S_IFCHR);
+	EXPECT_INT(bv__grants_settle(&grants, &err), BV_OK);
+	EXPECT_INT(bv__grants_to_root(&grants, &layers, true, &root, &rules, &err), BV_OK);
+	EXPECT_UINT(root.mounts.count, 5);
+	EXPECT(!find_mount(&root, "/in")->has_staged &&
+	       !find_mount(&root, "/dev/null")->has_staged);
+	EXPECT(find_mount(&root, "/out")->staged && find_mount(&root, "/out/tools")->staged);
+	/* Shown apart to be executed, and so the host's own: then it is not for writing. */
+	EXPECT(!find_mount(&root, "/out/program")->has_staged &&
+	       !find_mount(&root, "/out/program")->writable);
+	/* A rule for the host's file would not be about the one in the overlay. */
+	EXPECT_UINT(rules.count, 0);
+	EXPECT_UINT(root.rules.count, 1);
+	EXPECT_STR(root.rules.items[0].path.data, "/out/readable");
+	EXPECT_UINT(root.rules.items[0].access, BV_LANDLOCK_READ_FILE);
 	end();
 }
 
@@ -617,6 +650,42 @@ TEST(a_root_that_is_not_as_planned_is_seen)
 	       NULL);
 	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
 			     MOUNT("/outside", "rw,nosuid,nodev")) != NULL);
+	end();
+}
+
+static const char *judge_staged(const char *lines)
+{
+	static struct bv_launch_mount mounts[] = {
+		{.source = {"/out", 4},
+		 .dest = {"/out", 4},
+		 .directory = true,
+		 .writable = true,
+		 .has_staged = true,
+		 .staged = true},
+	};
+	const struct bv_launch_root root = {.mounts = {mounts, 1}, .has_stage = true};
+	size_t count;
+
+	return bv__mounts_wrong(&arena, bv_str_from(lines), &root, &count);
+}
+
+#define OVERLAY(point) "36 35 0:9 / " point " rw,nosuid,nodev,noexec - overlay none rw\n"
+
+TEST(a_staged_directory_that_is_the_hosts_own_is_seen)
+{
+	begin();
+	EXPECT_STR(judge_staged(GOOD_ROOT GOOD_REST OVERLAY("/out")
+					MOUNT("/proc/0/lower", "ro,nosuid,nodev")),
+		   NULL);
+	EXPECT_STR(judge_staged(
+			   GOOD_ROOT GOOD_REST GOOD_OUT MOUNT("/proc/0/lower", "ro,nosuid,nodev")),
+		   "a staged directory is the host's own");
+	EXPECT(judge_staged(GOOD_ROOT GOOD_REST OVERLAY("/out")
+				    MOUNT("/proc/0/lower", "rw,nosuid,nodev")) != NULL);
+	/* Nothing lies there when nothing is staged, and no line may end before its type. */
+	EXPECT(judge(GOOD_ROOT GOOD_SRV GOOD_OUT GOOD_USR GOOD_NULL GOOD_REST
+			     MOUNT("/proc/0/lower", "ro,nosuid,nodev")) != NULL);
+	EXPECT(judge_staged("36 35 0:9 / /out rw,nosuid shared:1\n") != NULL);
 	end();
 }
 

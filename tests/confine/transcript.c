@@ -18,6 +18,7 @@ struct packet {
 		struct bv_record_exit exit;
 		struct bv_record_limit limit;
 		struct bv_record_usage usage;
+		struct bv_record_storage storage;
 	} u;
 };
 
@@ -44,6 +45,8 @@ static size_t payload_of(enum bv_record_type type)
 		return sizeof(none->u.limit);
 	case BV_RECORD_USAGE:
 		return sizeof(none->u.usage);
+	case BV_RECORD_STORAGE:
+		return sizeof(none->u.storage);
 	}
 	return 0;
 }
@@ -58,13 +61,14 @@ enum {
 	EXIT = 100 + BV_RECORD_EXIT,
 	USAGE = 100 + BV_RECORD_USAGE,
 	LIMIT = 100 + BV_RECORD_LIMIT, /* the first of them; the others follow it */
-	RELEASE = 200,                 /* what the host does */
+	STORAGE = 100 + BV_RECORD_STORAGE,
+	RELEASE = 200, /* what the host does */
 	END = -1,
 };
 
 /* clang-format off */
 static const int whole_run[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, 10, EXEC, DENIED,
-				DENIED, USAGE, EXIT, END};
+				DENIED, STORAGE, USAGE, EXIT, END};
 static const int limited_run[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, INSTALLED, RELEASE, 9, 10, EXEC, LIMIT,
 				  DENIED, USAGE, EXIT, END};
 /* clang-format on */
@@ -182,14 +186,17 @@ static bool is_always_possible(const struct bv_transcript *transcript, int what)
 		return transcript->phase == BV_PHASE_EXECUTED;
 	if (what == EXIT)
 		return transcript->phase == BV_PHASE_MEASURED;
+	if (what == STORAGE)
+		return transcript->phase == BV_PHASE_EXECUTED && !transcript->stored;
 	return false;
 }
 
 TEST(anything_else_at_any_point_is_a_fault)
 {
-	static const int everything[] = {0,     1,         2,    3,      4,    5,     6,
-					 7,     8,         9,    10,     11,   12,    REFUSAL,
-					 FAULT, INSTALLED, EXEC, DENIED, EXIT, LIMIT, USAGE};
+	static const int everything[] = {0,    1,       2,     3,         4,    5,
+					 6,    7,       8,     9,         10,   11,
+					 12,   REFUSAL, FAULT, INSTALLED, EXEC, DENIED,
+					 EXIT, LIMIT,   USAGE, STORAGE};
 
 	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
 		for (size_t count = 0; count <= length_of(legal[i]); count++) {

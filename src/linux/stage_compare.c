@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* stage_compare.c - whether what lies above differs from what lies below, and attributes. */
+#include "stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum {
+	BLOCK_BYTES = 128 << 10,
+	/* A file with holes that is longer than this is not read to be compared: it may be as long as it likes. */
+	SPARSE_BYTES_MAX = 16 << 20,
+	LIST_BYTES_MAX = 64 << 10, /* the kernel's own limit */
+	VALUE_BYTES_MAX = 64 << 10,
+};
+
+static ssize_t read_block(int fd, char *data, off_t at)
+{
+	size_t have = 0;
+
+	while (have < BLOCK_BYTES) {
+		const ssize_t got = pread(fd, data + have, BLOCK_BYTES - have, at + (off_t)have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		have += (size_t)got;
+	}
+	return (ssize_t)have;
+}
+
+bool bv__stage_same_content(int upper_fd, const struct stat *upper, int host_fd,
+			    const struct stat *host)
+{
+	const bool sparse = (uint64_t)upper->st_blocks * 512 < (uint64_t)upper->st_size;
+	char *blocks;
+	bool same = true;
+
+	if (upper->st_size != host->st_size || (sparse && upper->st_size > SPARSE_BYTES_MAX))
+		return false;
+	blocks = malloc(2 * (size_t)BLOCK_BYTES);
+	if (blocks == NULL)
+		return false;
+	for (off_t at = 0; same && at < upper->st_size; at += BLOCK_BYTES) {
+		const ssize_t ours = read_block(upper_fd, blocks, at);
+		const ssize_t theirs = read_block(host_fd, blocks + BLOCK_BYTES, at);
+
+		same = ours > 0 && ours == theirs &&
+		       memcmp(blocks, blocks + BLOCK_BYTES, (size_t)ours) == 0;
+	}
+	free(blocks);
+	return same;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------------ */
+
+/* The overlay's own are no part of the file. */
+static bool is_user_attribute(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+}
+
+bool bv__stage_has_mark(int fd, const char *name, char wanted)
+{
+	char value[256];
+	const ssize_t got = fgetxattr(fd, name, value, sizeof(value));
+
+	return wanted == 0 ? got >= 0 : got == 1 && value[0] == wanted;
+}
+
+/* The names, each with its NUL; the size, 0 where there are none or the file system knows none. */
+static size_t list_attributes(int fd, char *names)
+{
+	const ssize_t got = flistxattr(fd, names, LIST_BYTES_MAX);
+
+	return got > 0 ? (size_t)got : 0;
+}
+
+static bool same_value(const char *name, int one_fd, int other_fd, char *values)
+{
+	const ssize_t one = fgetxattr(one_fd, name, values, VALUE_BYTES_MAX);
+	const ssize_t other = fgetxattr(other_fd, name, values + VALUE_BYTES_MAX, VALUE_BYTES_MAX);
+
+	return one >= 0 && one == other &&
+	       memcmp(values, values + VALUE_BYTES_MAX, (size_t)one) == 0;
+}
+
+static size_t count_user_attributes(const char *names, size_t bytes)
+{
+	size_t count = 0;
+
+	for (const char *at = names; at < names + bytes; at += strlen(at) + 1)
+		count += is_user_attribute(at);
+	return count;
+}
+
+bool bv__stage_same_attributes(int upper_fd, int host_fd)
+{
+	char *memory = malloc((size_t)LIST_BYTES_MAX + 2 * (size_t)VALUE_BYTES_MAX);
+	size_t bytes, ours;
+	bool same;
+
+	if (memory == NULL)
+		return false;
+	bytes = list_attributes(host_fd, memory);
+	ours = count_user_attributes(memory, bytes);
+	bytes = list_attributes(upper_fd, memory);
+	same = count_user_attributes(memory, bytes) == ours;
+	for (const char *at = memory; same && at < memory + bytes; at += strlen(at) + 1)
+		same = !is_user_attribute(at) ||
+		       same_value(at, upper_fd, host_fd, memory + LIST_BYTES_MAX);
+	free(memory);
+	return same;
+}
+
+static int copy_one(int from_fd, int to_fd, const char *name, char *value)
+{
+	const ssize_t got = fgetxattr(from_fd, name, value, VALUE_BYTES_MAX);
+
+	return got < 0 ? -1 : fsetxattr(to_fd, name, value, (size_t)got, 0);
+}
+
+int bv__stage_copy_attributes(int from_fd, int to_fd)
+{
+	char *memory = malloc((size_t)LIST_BYTES_MAX + (size_t)VALUE_BYTES_MAX);
+	size_t bytes;
+	int result = 0;
+
+	if (memory == NULL)
+		return -1;
+	bytes = list_attributes(to_fd, memory);
+	for (const char *at = memory; result == 0 && at < memory + bytes; at += strlen(at) + 1) {
+		char none;
+
+		/* Too long to fit is there too. */
+		if (is_user_attribute(at) && fgetxattr(from_fd, at, &none, 0) < 0)
+			result = fremovexattr(to_fd, at);
+	}
+	bytes = list_attributes(from_fd, memory);
+	for (const char *at = memory; result == 0 && at < memory + bytes; at += strlen(at) + 1) {
+		if (is_user_attribute(at))
+			result = copy_one(from_fd, to_fd, at, memory + LIST_BYTES_MAX);
+	}
+	free(memory);
+	return result;
+}

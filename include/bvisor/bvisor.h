@@ -144,6 +144,14 @@ enum bv_syscalls {
 /* Which system calls there are (default: the baseline); docs/seccomp.md lists both. */
 BV_API enum bv_code bv_spec_syscalls(struct bv_spec *spec, enum bv_syscalls syscalls,
 				     struct bv_error *err);
+/* And of at most `inodes` files, directories and links; 0 leaves their number to the backend. */
+BV_API enum bv_code bv_spec_tmp_inodes(struct bv_spec *spec, uint64_t inodes, struct bv_error *err);
+
+/*
+ * Keeps what is written to granted directories apart from them, in at most BV_BUDGET_STORAGE bytes
+ * (256 MiB where there is no such limit).  Nothing reaches the host unless it is committed, see below.
+ */
+BV_API enum bv_code bv_spec_stage(struct bv_spec *spec, bool stage, struct bv_error *err);
 
 /*
  * When elapsed or processor time is up, and on bv_run_stop: SIGTERM to the main process first, and
@@ -305,6 +313,55 @@ BV_API void bv_run_free(struct bv_run *run);
 /* Plans with this platform's backend, runs to the end, seals. */
 BV_API enum bv_code bv_run_confined(const struct bv_spec *spec, struct bv_report **ret_report,
 				    struct bv_error *err);
+
+/* ---- Changes: what was written to staged directories ------------------------------------------ */
+
+struct bv_changes;
+
+/*
+ * What a finished run of a spec with bv_spec_stage changed, in the order of paths; at most once.
+ * BV_E_STATE where nothing was staged.  The run may be freed before it.
+ */
+BV_API enum bv_code bv_run_changes(struct bv_run *run, struct bv_changes **ret_changes,
+				   struct bv_error *err);
+
+/* Frees, and with it forgets, what was not committed. */
+BV_API void bv_changes_free(struct bv_changes *changes);
+
+enum bv_change_kind {
+	BV_CHANGE_ADDED,
+	BV_CHANGE_MODIFIED,
+	BV_CHANGE_REMOVED,
+	BV_CHANGE_REPLACED,   /* by another type of file, or a directory by another one */
+	BV_CHANGE_ATTRIBUTES, /* permissions, time or extended attributes alone */
+};
+
+enum bv_change_type {
+	BV_CHANGED_FILE,
+	BV_CHANGED_DIRECTORY,
+	BV_CHANGED_LINK,
+	BV_CHANGED_OTHER, /* a device, FIFO or socket */
+};
+
+struct bv_change {
+	enum bv_change_kind kind;
+	enum bv_change_type type; /* of what was removed, where it was */
+	const char *path; /* of the host; may hold any byte but NUL; lives until the next call */
+	uint64_t size_bytes;
+	unsigned int mode;
+	const char *problem; /* why it is never committed; empty where it is */
+};
+BV_API size_t bv_changes_count(const struct bv_changes *changes);
+BV_API uint64_t bv_changes_size(const struct bv_changes *changes); /* bytes of new files */
+BV_API struct bv_change bv_changes_at(struct bv_changes *changes, size_t index);
+
+/*
+ * Makes all of them real but those with a problem.  Each file appears whole or not at all, nothing is
+ * removed before everything new is in its place, and at the end all of it is on stable storage.
+ * Nothing is written, and BV_E_CONFLICT returned, when something that would be replaced or removed
+ * changed on the host since the run began: then `problem` tells which.
+ */
+BV_API enum bv_code bv_changes_commit(struct bv_changes *changes, struct bv_error *err);
 
 /* ---- Report ------------------------------------------------------------------------------------ */
 

@@ -93,6 +93,12 @@ struct bv_report {
 /* "wall", "cpu", "memory", "processes", "handles", "storage", "network". */
 const char *bv__budget_name(enum bv_budget budget);
 
+/* ---- changes.c --------------------------------------------------------------------------------- */
+
+/* Takes the stage over; NULL when there is no memory, and then the caller has it still. */
+struct bv_changes *bv__changes_new(struct bv_stage *stage);
+void bv__changes_drop(struct bv_stage *stage);
+
 /* ---- backends.c -------------------------------------------------------------------------------- */
 
 /* NULL is this platform's own.  BV_E_UNKNOWN_BACKEND names those there are. */

@@ -427,6 +427,25 @@ enum bv_code bv_run_finish(struct bv_run *run, struct bv_report **ret_report, st
 	return BV_OK;
 }
 
+enum bv_code bv_run_changes(struct bv_run *run, struct bv_changes **ret_changes,
+			    struct bv_error *err)
+{
+	struct bv_stage *stage = NULL;
+	enum bv_code code;
+
+	if (!run->ended || !run->backend->take_stage)
+		return bv_fail(err, BV_E_STATE, "run",
+			       run->ended ? "nothing was staged" : "the run has not ended");
+	code = run->backend->take_stage(run->run, &stage, err);
+	if (code != BV_OK)
+		return code;
+	*ret_changes = bv__changes_new(stage);
+	if (*ret_changes)
+		return BV_OK;
+	bv__changes_drop(stage);
+	return bv_fail(err, BV_E_MEMORY, "", "there is no memory for changes");
+}
+
 /* Nothing of a workload may outlive the handle of its run. */
 static void kill_and_wait(struct bv_run *run)
 {

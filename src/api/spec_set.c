@@ -334,30 +334,89 @@ enum bv_code bv_spec_syscalls(struct bv_spec *spec, enum bv_syscalls syscalls, s
 	return bv_fail(err, BV_E_ARGUMENT, "syscalls", "this is no enum bv_syscalls");
 }
 
-enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err)
+/* The one control of this kind, added where there is none; room must have been made. */
+static struct bv_host_control *control(struct bv_spec *spec, enum bv_host_control_tag tag)
 {
-	struct bv_host_control_list *list;
-	struct bv_host_control *control = NULL;
+	struct bv_host_control_list *list = &spec->value.controls;
+	struct bv_host_control *added;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].tag == tag)
+			return &list->items[i];
+	}
+	added = APPEND(&spec->arena, list);
+	*added = (struct bv_host_control){.tag = tag};
+	return added;
+}
+
+static enum bv_code temp_root(struct bv_spec *spec, struct bv_temp_root_control **ret_control,
+			      struct bv_error *err)
+{
 	enum bv_code code;
 
 	if (!spec)
 		return refuse_null(err, "spec");
-	list = &spec->value.controls;
-	code = make_room(spec, list_bytes(list->count, sizeof *list->items), err);
+	code = make_room(spec,
+			 list_bytes(spec->value.controls.count, sizeof(struct bv_host_control)),
+			 err);
 	if (code != BV_OK)
 		return code;
-	for (size_t i = 0; i < list->count && !control; i++) {
-		if (list->items[i].tag == BV_CONTROL_TEMP_ROOT)
-			control = &list->items[i];
+	*ret_control = &control(spec, BV_CONTROL_TEMP_ROOT)->u.temp_root;
+	(*ret_control)->visibility = BV_VIEW_PRIVATE;
+	return BV_OK;
+}
+
+enum bv_code bv_spec_tmp(struct bv_spec *spec, uint64_t size_bytes, struct bv_error *err)
+{
+	struct bv_temp_root_control *tmp = NULL;
+	enum bv_code code = temp_root(spec, &tmp, err);
+
+	if (code != BV_OK)
+		return code;
+	tmp->has_size_bytes = size_bytes != 0;
+	tmp->size_bytes = size_bytes;
+	return BV_OK;
+}
+
+enum bv_code bv_spec_tmp_inodes(struct bv_spec *spec, uint64_t inodes, struct bv_error *err)
+{
+	struct bv_temp_root_control *tmp = NULL;
+	enum bv_code code = temp_root(spec, &tmp, err);
+
+	if (code != BV_OK)
+		return code;
+	tmp->has_inodes = inodes != 0;
+	tmp->inodes = inodes;
+	return BV_OK;
+}
+
+/* What is kept apart can be listed, committed and discarded, and a plan must hold all three. */
+enum bv_code bv_spec_stage(struct bv_spec *spec, bool stage, struct bv_error *err)
+{
+	static const enum bv_host_control_tag wanted[] = {BV_CONTROL_LIST_OUTPUTS,
+							  BV_CONTROL_COMMIT_ARTIFACT,
+							  BV_CONTROL_DISCARD_ARTIFACT};
+	struct bv_host_control_list *list;
+	enum bv_code code;
+	size_t kept = 0;
+
+	if (!spec)
+		return refuse_null(err, "spec");
+	list = &spec->value.controls;
+	code = make_room(spec, 3 * list_bytes(list->count + 3, sizeof *list->items), err);
+	if (code != BV_OK)
+		return code;
+	execution(spec)->has_stage = stage;
+	execution(spec)->stage = stage;
+	for (size_t i = 0; stage && i < sizeof wanted / sizeof *wanted; i++)
+		control(spec, wanted[i])->u.commit.durability = BV_COMMIT_DURABLE;
+	for (size_t i = 0; !stage && i < list->count; i++) {
+		if (list->items[i].tag != wanted[0] && list->items[i].tag != wanted[1] &&
+		    list->items[i].tag != wanted[2])
+			list->items[kept++] = list->items[i];
 	}
-	if (!control)
-		control = APPEND(&spec->arena, list);
-	*control = (struct bv_host_control){
-		.tag = BV_CONTROL_TEMP_ROOT,
-		.u.temp_root = {.visibility = BV_VIEW_PRIVATE,
-				.has_size_bytes = size_bytes != 0,
-				.size_bytes = size_bytes},
-	};
+	if (!stage)
+		list->count = kept;
 	return BV_OK;
 }
 

@@ -66,6 +66,7 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 	const struct bv_backend *backend = probing->backend;
 	struct bv_support *support = probing->support;
 	const struct bv_boundary_spec *spec = probing->spec;
+	struct bv_execution_options execution = {0};
 	struct bv_budget_profile budgets;
 	struct bv_profile profile = {0};
 	bool filled = true;
@@ -76,8 +77,11 @@ static enum bv_code probe(struct bv_arena *arena, void *context, struct bv_error
 				      err);
 	if (code != BV_OK)
 		return code;
-	backend->profile(backend->self, &support->snapshot,
-			 spec && spec->has_execution ? &spec->execution : NULL, &profile);
+	/* What can be kept apart is asked for together with being kept apart. */
+	if (spec && spec->has_execution)
+		execution = spec->execution;
+	execution.has_stage = execution.stage = true;
+	backend->profile(backend->self, &support->snapshot, &execution, &profile);
 	bv_backend_budgets(backend, &support->snapshot, spec, &budgets);
 	for (unsigned int i = 0; i < BV_KIND_COUNT; i++)
 		filled &= fill_requirement(arena, &profile, backend->id,

@@ -37,6 +37,7 @@ int cli_probe(int argc, char **argv);
 
 void cli_be_quiet(void); /* --quiet: say nothing from here on */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a line below */
 void cli_remedy(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* "bvisor: WHAT: MESSAGE (WHERE)", and on a second line how to mend it.  `what` may be NULL. */

@@ -75,12 +75,38 @@ static int take_deny(struct cli_request *request, const struct cli_flag *flag, c
 static int take_tmp(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	struct bv_error error = {0};
-	uint64_t bytes;
-	const char *wrong = cli_parse_size(value, &bytes);
+	const char *colon = strchr(value, ':');
+	char *size = strndup(value, colon ? (size_t)(colon - value) : strlen(value));
+	uint64_t bytes = 0, inodes = 0;
+	const char *wrong = size ? cli_parse_size(size, &bytes) : "is too long";
 
+	free(size);
+	if (!wrong && colon)
+		wrong = cli_parse_count(colon + 1, &inodes);
 	if (wrong)
 		return refuse(flag, value, wrong);
-	return told(flag, bv_spec_tmp(request->spec, bytes, &error), &error);
+	if (told(flag, bv_spec_tmp(request->spec, bytes, &error), &error) != 0)
+		return -1;
+	return told(flag, bv_spec_tmp_inodes(request->spec, inodes, &error), &error);
+}
+
+static int take_commit(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	static const char *const names[] = {
+		[CLI_COMMIT_ASK] = "ask",
+		[CLI_COMMIT_ALWAYS] = "always",
+		[CLI_COMMIT_OK] = "ok",
+		[CLI_COMMIT_NEVER] = "never",
+	};
+
+	request->commit_given = true;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			request->commit = (enum cli_commit)i;
+			return 0;
+		}
+	}
+	return refuse(flag, value, "is none of ask, always, ok, never");
 }
 
 static int take_expose(struct cli_request *request, const struct cli_flag *flag, const char *value)
@@ -408,7 +434,10 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 		request->journal_values = true;
 	else if (strcmp(flag->name, "--print-spec") == 0)
 		request->print_spec = true;
-	else {
+	else if (strcmp(flag->name, "--stage") == 0) {
+		request->stage = true;
+		return told(flag, bv_spec_stage(request->spec, true, &error), &error);
+	} else {
 		request->terminal = true;
 		return told(flag, bv_spec_terminal(request->spec, true, &error), &error);
 	}
@@ -434,7 +463,8 @@ const struct cli_flag cli_flags[] = {
 	 take_exec, " --allow-run --execute ", NULL},
 	{"--deny", "PATH", SPEC, files, "take a path out of reach although a grant covers it",
 	 take_deny, " --deny-read --deny-write --exclude --mask --blacklist ", NULL},
-	{"--tmp", "SIZE", SPEC, files, "give it a private /tmp of at most SIZE", take_tmp,
+	{"--tmp", "SIZE[:FILES]", SPEC, files,
+	 "give it a private /tmp of at most SIZE, and so many files", take_tmp,
 	 " --tmpfs --private-tmp ", NULL},
 	{"--cwd", "PATH", SPEC, files, "start there (default: here, if that is granted)", take_cwd,
 	 " --workdir -w --chdir --directory -C ", NULL},
@@ -444,8 +474,11 @@ const struct cli_flag cli_flags[] = {
 	{"--expose", "SRC:DEST[:rw]", SPEC, files,
 	 "show a path of yours at another place, to read or also to write", take_expose,
 	 " --volume --map ", NULL},
-	{"--stage", NULL, SPEC, files, NULL, NULL, " --overlay ",
-	 "grant a copy of the directory with --write"},
+	{"--stage", NULL, SPEC, files,
+	 "keep what it writes apart; afterwards see it, commit or discard it", take_switch,
+	 " --overlay ", NULL},
+	{"--commit", "ask|always|ok|never", CLI_RUN, files,
+	 "what becomes of staged changes; ok: committed if it exits with 0", take_commit, "", NULL},
 
 	{"--net", "none", SPEC, process, "no network (default)", take_net,
 	 " --allow-net --network --unshare-net ", NULL},

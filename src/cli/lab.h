@@ -40,6 +40,7 @@ struct cli_went {
 	int status; /* as the shell has it */
 	const char *output;
 	size_t output_bytes;
+	size_t changes; /* listed, of a staged run */
 };
 
 struct cli_trial {
@@ -48,6 +49,7 @@ struct cli_trial {
 	bool allowed;            /* the boundary promises that it can be done */
 	bool kills;              /* kill it once it says "ready" */
 	bool only_inside;        /* there is nothing of it outside: no control */
+	bool commits;            /* commit what it staged */
 	const char *args[4];     /* of __probe, to be expanded */
 	/* What else to ask for; NULL: nothing. */
 	enum bv_code (*ask)(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err);

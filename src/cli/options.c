@@ -316,6 +316,11 @@ int cli_request_read(enum cli_command command, int argc, char **argv,
 	}
 	if (status == 0 && apply(&request, entries, count) != 0)
 		status = CLI_EXIT_REFUSED;
+	if (status == 0 && request.commit_given && !request.stage && !request.spec_path) {
+		cli_say("--commit: nothing is staged");
+		cli_remedy("add --stage, or leave --commit out");
+		status = CLI_EXIT_REFUSED;
+	}
 	if (status == 0)
 		status = -1;
 done:

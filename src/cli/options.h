@@ -27,6 +27,14 @@ enum cli_stdin {
 	CLI_STDIN_FILE,
 };
 
+/* What becomes of staged changes. */
+enum cli_commit {
+	CLI_COMMIT_ASK, /* on a terminal; else they are discarded */
+	CLI_COMMIT_ALWAYS,
+	CLI_COMMIT_OK, /* if the program exited with 0 */
+	CLI_COMMIT_NEVER,
+};
+
 /* What one command line asks for.  Strings are borrowed from argv. */
 struct cli_request {
 	enum cli_command command;
@@ -44,6 +52,8 @@ struct cli_request {
 	bool journal_values;
 	uint64_t since, until; /* Unix microseconds; 0: not given */
 	uint64_t last;
+	bool stage, commit_given;
+	enum cli_commit commit;
 	char **operands; /* what follows the flags: the program and its arguments, or a file */
 	int operand_count;
 };

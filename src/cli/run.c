@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* `bvisor run`: one workload, its streams, the caller's signals, and an honest exit status. */
+#include "changes.h"
 #include "options.h"
 #include "streams.h"
 
@@ -352,6 +353,31 @@ static int status_of(const struct session *s, const struct bv_report *report)
 	return CLI_EXIT_REFUSED;
 }
 
+/* What was staged; -1 when it was to be committed and was not. */
+static int settle(const struct session *s, const struct bv_report *report)
+{
+	struct bv_changes *changes = NULL;
+	struct bv_error error = {0};
+	int number = -1, status;
+	enum bv_code code = bv_run_changes(s->run, &changes, &error);
+
+	if (code == BV_E_STATE) {
+		if (s->request->commit_given)
+			cli_say("--commit: nothing is staged");
+		return 0;
+	}
+	if (code != BV_OK) {
+		cli_say_error("changes", &error);
+		return -1;
+	}
+	status = cli_changes_settle(changes, s->request->commit,
+				    bv_report_exit(report, &number) == BV_EXITED_CODE &&
+					    number == 0,
+				    s->fatal_signal == 0 && !s->request->quiet);
+	bv_changes_free(changes);
+	return status;
+}
+
 static int end(struct session *s)
 {
 	static const char *const names[] = {"standard output", "standard error"};
@@ -380,6 +406,8 @@ static int end(struct session *s)
 		cli_say("not run again: attempt %.12s was this request, and ended then",
 			bv_run_attempt(s->run));
 	status = status_of(s, report);
+	if (settle(s, report) != 0)
+		kept = -1;
 	bv_report_free(report);
 	return kept != 0 ? CLI_EXIT_REFUSED : status;
 }

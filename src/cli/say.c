@@ -40,7 +40,7 @@ void cli_be_quiet(void)
 
 static void say(const char *prefix, const char *format, va_list args)
 {
-	char raw[1024], line[1024];
+	char raw[1280], line[1280];
 	int len = snprintf(line, sizeof line, "%s", prefix);
 	size_t used = (size_t)len;
 
@@ -61,6 +61,15 @@ void cli_say(const char *format, ...)
 
 	va_start(args, format);
 	say("bvisor: ", format, args);
+	va_end(args);
+}
+
+void cli_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say("        ", format, args);
 	va_end(args);
 }
 

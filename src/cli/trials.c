@@ -112,6 +112,13 @@ static bool is_locked(struct cli_lab *lab, const char *path, const struct cli_we
 	return locked;
 }
 
+static bool is_listed(struct cli_lab *lab, const char *where, const struct cli_went *went)
+{
+	(void)lab;
+	(void)where;
+	return went->changes == 1;
+}
+
 static bool has_status(struct cli_lab *lab, const char *status, const struct cli_went *went)
 {
 	(void)lab;
@@ -178,6 +185,12 @@ static enum bv_code strict(struct bv_spec *spec, const struct cli_lab *lab, stru
 {
 	(void)lab;
 	return bv_spec_syscalls(spec, BV_USE_SYSCALLS_STRICT, err);
+}
+
+static enum bv_code stage(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err)
+{
+	(void)lab;
+	return bv_spec_stage(spec, true, err);
 }
 
 #define LIMIT(name, dimension, limit)                                                              \
@@ -279,6 +292,12 @@ const struct cli_trial cli_trials[] = {
 	 .args = {"read", "/shown/file"}, .ask = expose, .happened = was_said, .where = "%t"},
 	{"ExposePath", "write what is shown for reading", FORBIDDEN, .only_inside = true,
 	 .args = {"append", "/shown/log"}, .ask = expose, .happened = grew, .where = "%r/log"},
+	{"CommitArtifact", "change a file once that is committed", ALLOWED, .commits = true,
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = grew, .where = "%w/log"},
+	{"DiscardArtifact", "change a file of a staged directory", FORBIDDEN,
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = grew, .where = "%w/log"},
+	{"ListOutputs", "have a change of a staged directory listed", ALLOWED, .only_inside = true,
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = is_listed, .where = ""},
 	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"},
 	 .happened = is_locked, .where = "%w/lock"},
 

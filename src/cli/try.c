@@ -234,6 +234,23 @@ static bool is_enforced(const struct bv_plan *plan, const char *requirement)
 	return true;
 }
 
+/* What was staged, if anything was: counted, and committed where the trial says so. */
+static enum bv_code settle(struct bv_run *run, const struct cli_trial *trial, struct cli_went *went,
+			   struct bv_error *err)
+{
+	struct bv_changes *changes = NULL;
+	enum bv_code code = bv_run_changes(run, &changes, err);
+
+	if (code == BV_E_STATE)
+		return BV_OK;
+	if (code == BV_OK)
+		went->changes = bv_changes_count(changes);
+	if (code == BV_OK && trial->commits)
+		code = bv_changes_commit(changes, err);
+	bv_changes_free(changes);
+	return code;
+}
+
 enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
 				const char *backend, const char *layer, bool *ret_enforced,
 				struct bv_error *err)
@@ -256,7 +273,8 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 	    bv_plan_make(spec, backend, &plan, err) == BV_OK &&
 	    bv_run_start(plan, &options, &handle, err) == BV_OK &&
 	    run(handle, trial->kills, &confined, err) == BV_OK &&
-	    bv_run_finish(handle, &report, err) == BV_OK) {
+	    bv_run_finish(handle, &report, err) == BV_OK &&
+	    settle(handle, trial, &went, err) == BV_OK) {
 		read_exit(report, &went);
 		went.output_bytes = confined.used;
 		found = trial->happened(lab, args.where, &went) ? CLI_HAPPENED : CLI_HELD;

@@ -58,6 +58,11 @@ if [ $namespaces = yes ]; then
 	check "that is not ours" test ! -e /tmp/mine
 	run --tmp 1M -- dd if=/dev/zero of=/tmp/big bs=65536 count=64
 	check "and ends where it was told to" test "$status" != 0
+	run --tmp 1M:5 -- sh -c 'cd /tmp && : >1 && : >2 && : >3 && : >4 && : >5 && echo five; : >6'
+	out_is five "--tmp SIZE:FILES bounds their number"
+	check "too" test "$status" != 0
+	run --tmp 1M:many -- true
+	refused "1M:many" "and takes a number there"
 else
 	run --tmp 1M -- true
 	refused "TempRoot" "--tmp is refused where there is no private /tmp"
@@ -236,7 +241,7 @@ run --backend inert --spec "$top/inert.json" --syscalls strict -- true
 refused "filters no system calls" "a backend without a filter refuses it"
 
 # ---- what is not there yet says so
-for flag in "--stage" "--output d" "--profile p"; do
+for flag in "--output d" "--profile p"; do
 	# shellcheck disable=SC2086 # flag and value
 	run $flag -- true
 	refused "not available yet" "$flag is not available yet"

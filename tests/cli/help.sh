@@ -17,7 +17,7 @@ for command in run plan doctor report journal; do
 	bvisor --help
 done
 bvisor run --help
-for flag in --stage --profile --output --backend; do
+for flag in --profile --output --backend; do
 	check "run --help does not offer $flag" sh -c "! grep -q -- '^  $flag ' '$out'"
 done
 bvisor report show --help

@@ -23,6 +23,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -464,6 +465,112 @@ static int take_memory_twice(int mebibytes)
 	return take_memory(mebibytes) == 0 && read(done[0], &byte, 1) == 1 ? 0 : -1;
 }
 
+/* ---- storage ----------------------------------------------------------------------------------- */
+
+/* How far something went, and what stopped it. */
+static void say_until(const char *verb, const char *path, unsigned long long count, int stopped)
+{
+	if (stopped != 0)
+		say("%s %s %llu then %d", verb, path, count, stopped);
+	else
+		say("%s %s %llu", verb, path, count);
+}
+
+static void fill(const char *path, unsigned long long most)
+{
+	static char block[4096];
+	unsigned long long size_bytes = 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+	int stopped = fd < 0 ? errno : 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	memset(block, 'x', sizeof(block));
+	while (stopped == 0 && size_bytes < most) {
+		ssize_t wrote = write(fd, block, sizeof(block));
+
+		if (wrote < 0)
+			stopped = errno;
+		else
+			size_bytes += (unsigned long long)wrote;
+	}
+	if (fd >= 0)
+		close(fd);
+	say_until("filled", path, size_bytes, stopped);
+}
+
+/* Files of `size_bytes` each, `most` of them. */
+static void make_many(const char *dir, unsigned long long most, size_t size_bytes)
+{
+	static char block[8192];
+	unsigned long long count = 0;
+	int stopped = 0;
+
+	while (stopped == 0 && count < most) {
+		char path[4096];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/%llu", dir, count);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+		if (fd < 0 || write(fd, block, size_bytes) != (ssize_t)size_bytes)
+			stopped = errno;
+		else
+			count++;
+		if (fd >= 0)
+			close(fd);
+	}
+	say_until("made", dir, count, stopped);
+}
+
+/* Held open and without a name: found in no directory. */
+static void fill_unlinked(const char *path, unsigned long long most)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0666), stopped = fd < 0 ? errno : 0;
+	static char block[65536];
+	unsigned long long size_bytes = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (fd >= 0)
+		unlink(path);
+	while (stopped == 0 && size_bytes < most) {
+		ssize_t wrote = write(fd, block, sizeof(block));
+
+		if (wrote < 0)
+			stopped = errno;
+		else
+			size_bytes += (unsigned long long)wrote;
+		if (size_bytes % (8 << 20) == 0)
+			usleep(20000);
+	}
+	say_until("held", path, size_bytes, stopped);
+}
+
+static int allocate(const char *path, unsigned long long size_bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0666), result;
+
+	if (fd < 0)
+		return -1;
+	result = fallocate(fd, 0, 0, (off_t)size_bytes);
+	close(fd);
+	return result;
+}
+
+static int make_sparse(const char *path, unsigned long long size_bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0666), result;
+
+	if (fd < 0)
+		return -1;
+	result = ftruncate(fd, (off_t)size_bytes);
+	close(fd);
+	return result;
+}
+
+static int enlarge(const char *path)
+{
+	return mount(NULL, path, NULL, MS_REMOUNT, "size=1g,nr_inodes=1000000");
+}
+
 /* ---- deeds without, with one, with two words behind them ------------------------------------- */
 
 static bool do_bare(const char *verb)
@@ -580,6 +687,12 @@ static bool do_one(const char *verb, char *word)
 		await_signal(atoi(word));
 	else if (strcmp(verb, "door") == 0)
 		told(verb, word, guest_door(word));
+	else if (strcmp(verb, "enlarge") == 0)
+		told(verb, word, enlarge(word));
+	else if (strcmp(verb, "umount") == 0)
+		told(verb, word, umount(word));
+	else if (strcmp(verb, "rmdir") == 0)
+		told(verb, word, rmdir(word));
 	else
 		return false;
 	return true;
@@ -595,6 +708,18 @@ static bool do_two(const char *verb, const char *word, const char *other)
 		told(verb, word, link(word, other));
 	else if (strcmp(verb, "symlink") == 0)
 		told(verb, other, symlink(word, other));
+	else if (strcmp(verb, "fill") == 0)
+		fill(word, strtoull(other, NULL, 10));
+	else if (strcmp(verb, "hold") == 0)
+		fill_unlinked(word, strtoull(other, NULL, 10));
+	else if (strcmp(verb, "empties") == 0)
+		make_many(word, strtoull(other, NULL, 10), 0);
+	else if (strcmp(verb, "smalls") == 0)
+		make_many(word, strtoull(other, NULL, 10), 5000);
+	else if (strcmp(verb, "allocate") == 0)
+		told(verb, word, allocate(word, strtoull(other, NULL, 10)));
+	else if (strcmp(verb, "sparse") == 0)
+		told(verb, word, make_sparse(word, strtoull(other, NULL, 10)));
 	else if (strcmp(verb, "calls") == 0) {
 		guest_calls(atoi(word), atoi(other));
 		told(verb, word, 0);

@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# --stage: what the program writes is shown, and committed or discarded.
+. "$(dirname "$0")/tap.sh"
+: "${PTY:?names the program made of pty.c}"
+
+b=$BVISOR
+f=$BVISOR_FLAGS
+esc=$(printf '\033')
+
+mkdir in
+echo before >in/file
+echo old >in/old
+
+case " $f " in *" --without namespaces "*)
+	run --stage --write in -- true
+	refused "left out on request" "--stage is refused where nothing can be kept apart"
+	check "and says what to do" grep -q "remedy: drop 'without namespaces'" "$err"
+	finish
+	;;
+esac
+
+again() { # the directory as it was
+	rm -rf in
+	mkdir in
+	echo before >in/file
+	echo old >in/old
+}
+
+# shellcheck disable=SC2016 # the inner shell's
+act='echo after >file; rm old; mkdir new; echo x >new/x; exit ${1:-0}'
+staged="--read in --write in --cwd in --runtime system --stage"
+
+# shellcheck disable=SC2086 # lists
+run $staged -- sh -c "$act"
+status 0 "a staged program runs"
+check "and changes nothing" test "$(cat in/file)" = before -a -e in/old -a ! -e in/new
+err_has "4 changes staged" "what it would have changed is counted"
+err_has "modified    $work/in/file, 6 bytes" "and shown: a change"
+err_has "removed     $work/in/old" "a removal"
+err_has "added       $work/in/new/" "a new directory"
+err_has "added       $work/in/new/x, 2 bytes" "and what is in it"
+err_has "discarded: there is no terminal to ask on" "without a terminal it is discarded, and said so"
+out_is "" "nothing of it is written to standard output"
+
+run $staged --commit always -- sh -c "$act" sh 3
+status 3 "the status is the program's"
+err_has "committed" "--commit always commits whatever the status"
+check "and then it is there" test "$(cat in/file)" = after -a ! -e in/old -a "$(cat in/new/x)" = x
+again
+run $staged --commit ok -- sh -c "$act" sh 3
+check "--commit ok does not when the program fails" test "$(cat in/file)" = before
+err_has "discarded: the program did not exit with 0" "and says why"
+run $staged --commit ok -- sh -c 'echo x >killed; kill -9 $$'
+check "nor when it is killed" test ! -e in/killed -a "$status" = 137
+run $staged --commit ok -- sh -c "$act"
+check "it does when the program succeeds" test "$(cat in/file)" = after
+again
+run $staged --commit never -- sh -c "$act"
+check "--commit never does not" test "$(cat in/file)" = before
+err_has "discarded" "and says that it is gone"
+run $staged --commit sometimes -- true
+refused "ask, always, ok, never" "--commit of something else is refused"
+run --commit always -- true
+refused "nothing is staged" "--commit without --stage is refused"
+run $staged --commit always -- true
+check "a program that changes nothing needs no decision" test ! -s "$err"
+run $staged --quiet -- sh -c "$act"
+check "--quiet says nothing, and commits nothing" test ! -s "$err" -a "$(cat in/file)" = before
+run $staged --commit never --report r.json -- sh -c "$act"
+check "the report counts the changes" grep -q '"4: 2 added, 1 modified, 1 removed' r.json
+run $staged --wall 300ms --commit never -- sh -c 'echo x >late; sleep 20'
+status 124 "a program stopped at a limit"
+err_has "added       $work/in/late" "leaves its changes to be seen"
+bvisor run --print-spec $staged -- true
+out_has '"stage": true' "it is part of a spec"
+
+# ---- what others did meanwhile
+again
+timeout -k 5 60 "$b" run $f $staged --commit always --expose .:/outside -- \
+	sh -c 'echo mine >file; echo new >added; echo ready; while ! test -e /outside/go; do sleep 0.1; done' \
+	>"$out" 2>"$err" </dev/null &
+pid=$!
+await grep -q ready "$out"
+echo theirs >in/file
+: >go
+status=0
+wait $pid || status=$?
+status 125 "what changed on the host meanwhile is not written over"
+err_has "'$work/in/file' changed on the host meanwhile" "and named"
+check "nothing at all is" test "$(cat in/file)" = theirs -a ! -e in/added
+again
+
+# ---- names that are meant to deceive
+run $staged --commit never -- sh -c 'printf x >"$(printf "a\033[2J\nb\r\303\244\302\233\377\342\200\256c")"'
+lacks "$err" "$esc" "no escape character of a name reaches the terminal"
+err_has 'a^[[2J^Jb^Mä<U+009B><FF><E2><80><AE>c' "a name is spelled out on one line"
+
+# ---- asking
+pty() {
+	status=0
+	timeout -k 5 60 "$PTY" 24x200 "$@" >"$out" 2>"$err" </dev/null || status=$?
+}
+pty "wait:commit these 4 changes? [y/N] " "send:y\n" -- "$b" run $f $staged -- sh -c "$act"
+check "on a terminal a yes commits" test "$status" = 0 -a "$(cat in/file)" = after
+out_has "committed" "and says so"
+again
+for answer in n '' yess no; do
+	pty "wait:[y/N] " "send:$answer\n" -- "$b" run $f $staged -- sh -c "$act"
+	check "'$answer' does not" test "$status" = 0 -a "$(cat in/file)" = before
+done
+out_has "discarded" "and says so"
+pty "wait:[y/N] " "send:\x04" -- "$b" run $f $staged -- sh -c "$act"
+check "nor does the end of input" test "$(cat in/file)" = before
+pty "wait:[y/N] " "send:\x03" -- "$b" run $f $staged -- sh -c "$act"
+check "nor an interrupt" test "$(cat in/file)" = before -a "$status" = 130
+pty "wait:[y/N] " "send:yes\n" -- "$b" run $f $staged -- sh -c "$act" sh 7
+check "the status stays the program's" test "$status" = 7 -a "$(cat in/file)" = after
+again
+pty "wait:[y/N] " "send:y\n" -- sh -c "echo from a pipe | '$b' run $f $staged -- sh -c 'cat >file'"
+check "with a pipe on standard input the terminal is asked all the same" test "$(cat in/file)" = "from a pipe"
+again
+pty "wait:[y/N] " "send:y\n" -- "$b" run $f $staged --tty -- sh -c "$act"
+check "and after a private terminal" test "$(cat in/file)" = after
+check "nothing is left over" test -z "$(find . -name '.bvisor-*')"
+finish

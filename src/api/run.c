@@ -433,7 +433,8 @@ enum bv_code bv_run_changes(struct bv_run *run, struct bv_changes **ret_changes,
 	struct bv_stage *stage = NULL;
 	enum bv_code code;
 
-	if (!run->ended || !run->backend->take_stage)
+	/* What was answered from the journal ran another time. */
+	if (!run->ended || !run->run || !run->backend->take_stage)
 		return bv_fail(err, BV_E_STATE, "run",
 			       run->ended ? "nothing was staged" : "the run has not ended");
 	code = run->backend->take_stage(run->run, &stage, err);

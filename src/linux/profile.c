@@ -262,6 +262,12 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 		const bool weak = bv__holding(snapshot, &layers, (enum bv_dimension)d)
 					  .is.enforcement != BV_ENFORCED;
 
+		if (d == BV_DIMENSION_STORAGE) {
+			ret_profile->budget_reason[d] = "bvisor holds no limit of storage yet";
+			ret_profile->budget_remedy[d] =
+				"bound what it writes with --stage, and its /tmp with --tmp SIZE";
+			continue;
+		}
 		ret_profile->budget_reason[d] = weak ? group.reason : "";
 		ret_profile->budget_remedy[d] = weak ? group.remedy : "";
 	}

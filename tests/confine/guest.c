@@ -263,6 +263,8 @@ static void fork_many(int most)
 		}
 		if (pid < 0) {
 			say("tasks %d then %d", count, errno);
+			/* Long enough for whoever looks from time to time. */
+			usleep(300000);
 			break;
 		}
 		count++;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -200,23 +201,36 @@ static void fill_fork(int mib, bool write_all)
 	say("filled");
 }
 
+static int live_for(void *life)
+{
+	usleep(*(const useconds_t *)life);
+	_exit(0);
+}
+
+/* What vfork(2) and posix_spawn(3) do: no copy, and the caller waits for its end. */
+static pid_t borrow_memory(useconds_t life)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	return clone(live_for, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &life);
+}
+
 /* Copies that come and go all the time, each at its own: there is never more than one. */
 static void fill_fork_often(int mib, bool by_vfork)
 {
 	const size_t bytes = (size_t)mib * MIB;
 	const int64_t end = clock_ms(CLOCK_MONOTONIC) + 1500;
 	char *memory = map_memory(bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	static unsigned int turn; /* vfork may take a local one along */
+	unsigned int turn = 0;
 
 	touch(memory, bytes);
 	while (clock_ms(CLOCK_MONOTONIC) < end) {
 		const useconds_t life = 500 * (1 + turn++ * 7 % 23);
-		const pid_t pid = by_vfork ? vfork() : fork();
 
-		if (pid == 0) {
-			usleep(life);
-			_exit(0);
-		}
+		if (by_vfork)
+			(void)borrow_memory(life);
+		else if (fork() == 0)
+			(void)live_for(&(useconds_t){life});
 		if (turn % 4 == 0)
 			while (waitpid(-1, NULL, WNOHANG) > 0)
 				;

@@ -78,7 +78,7 @@ def isolate():
 		return
 	os.environ["BV_ISOLATED"] = "1"
 	script = "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && exec \"$@\""
-	os.execvp("unshare", ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc",
+	os.execvp("unshare", ["unshare", "--mount", "--pid", "--ipc", "--net", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-c", script, "sh", sys.executable, *sys.argv])
 
 

@@ -16,6 +16,8 @@ VM ?= all
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := all
+# One thing after the other whatever -j says: two set-ups at a time would fight for apt's lock.
+.NOTPARALLEL:
 .PHONY: all help demo test test-vm support-matrix test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-test setup-all
 
 all: $(BUILD)/build.ninja ## build everything

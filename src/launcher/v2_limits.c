@@ -24,8 +24,7 @@ enum {
 	/* What is only to be told, not held, is looked at so often. */
 	WITNESS_NS = 50 * MILLISECOND_NS,
 	SHORTEST_NS = MILLISECOND_NS,
-	/* Looking takes at most a twentieth of one processor; counting pages while a limit is at stake, a
-	 * fourth. */
+	/* Looking takes at most a twentieth of one processor; while a limit is at stake, a fourth. */
 	SHARE = 20,
 	SHARE_AT_STAKE = 4,
 	/* What is assumed that a tree can fill between two usual looks: nearer to its limit it is watched
@@ -51,6 +50,8 @@ struct limits {
 	bool has_exact;
 	uint64_t exact_bytes, most_bytes;
 	uint64_t counting_most; /* the quick count when the count under way began */
+	uint64_t seen_most,
+		grown; /* the quick count of the last look, and by what it grew till then */
 
 	uint32_t reached; /* set over enum bv_dimension */
 	struct bv_record_usage usage;
@@ -299,11 +300,20 @@ static void check_memory(struct launch *launch, uint64_t now)
 
 /* ---- a look ---------------------------------------------------------------------------------- */
 
+/* A tree that may fill what is left before two more looks. */
+static bool fills_up(const struct limits *limits)
+{
+	return limits->asked.has_resident_bytes &&
+	       plus(limits->seen_most, plus(limits->grown, limits->grown)) >
+		       limits->asked.resident_bytes;
+}
+
 /* How long after a look that cost so much the next one is due. */
 static uint64_t pause_ns(const struct launch *launch, uint64_t cost_ns)
 {
 	const struct limits *limits = launch->limits;
 	const struct bv_launch_limits *asked = &limits->asked;
+	const uint64_t share = fills_up(limits) ? SHARE_AT_STAKE : SHARE;
 	uint64_t pause = is_sampled(launch) ? nanoseconds(asked->interval_micros) : WITNESS_NS;
 
 	if (asked->has_resident_bytes &&
@@ -319,7 +329,7 @@ static uint64_t pause_ns(const struct launch *launch, uint64_t cost_ns)
 		if (pause > earliest)
 			pause = earliest;
 	}
-	return pause > cost_ns * (SHARE - 1) ? pause : cost_ns * (SHARE - 1);
+	return pause > cost_ns * (share - 1) ? pause : cost_ns * (share - 1);
 }
 
 /* Found at more than this, a tree is killed: where it has to ask, that is only for want of an answer. */
@@ -357,6 +367,8 @@ static void take_look(struct launch *launch, unsigned int what)
 		return;
 	}
 	if (what & SAMPLE_MEMORY) {
+		limits->grown = minus(sampler_memory_most(sampler), limits->seen_most);
+		limits->seen_most = sampler_memory_most(sampler);
 		if (asked->has_resident_bytes && now >= limits->files_at) {
 			const uint64_t began = launch_own_ns();
 

@@ -568,6 +568,26 @@ EVERYWHERE(the_private_tmp_is_private_and_bounded)
 	EXPECT(!file_exists(name));
 }
 
+EVERYWHERE(tmp_itself_can_be_granted)
+{
+	char dir[] = "/tmp/bvisor-confine-XXXXXX", file[64], beside[64];
+	struct bv_spec *spec;
+	struct ran ran;
+
+	EXPECT(mkdtemp(dir) != NULL && chmod(dir, 0777) == 0);
+	(void)snprintf(file, sizeof(file), "%s/new", dir);
+	(void)snprintf(beside, sizeof(beside), "%s-beside", dir);
+	spec = guest_spec(place, "create", beside, ",", "create", file, ",", "read", file, NULL);
+	grant(spec, BV_GRANT_READ, "/tmp");
+	grant(spec, BV_GRANT_WRITE, dir);
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, went("create", beside, place->bare ? EACCES : EROFS));
+	EXPECT_SAID(&ran, went("create", file, 0));
+	EXPECT_SAID(&ran, went("read", file, 0));
+	EXPECT(file_holds(file, "new\n") && !file_exists(beside));
+	EXPECT(unlink(file) == 0 && rmdir(dir) == 0);
+}
+
 /* Below the private /tmp a root would inherit what may be done in it. */
 EVERYWHERE(a_write_root_below_tmp_cannot_be_read_either)
 {

@@ -653,6 +653,31 @@ TEST(a_root_that_is_not_as_planned_is_seen)
 	end();
 }
 
+TEST(a_grant_of_tmp_lies_upon_the_private_one)
+{
+	static struct bv_launch_mount mounts[] = {
+		{.source = {"/tmp", 4}, .dest = {"/tmp", 4}, .directory = true},
+	};
+	const struct bv_launch_root root = {.mounts = {mounts, 1}};
+	const char *const own = "50 36 0:9 / /tmp rw,nosuid,nodev,noexec - tmpfs none rw\n";
+	const char *const granted = "60 50 8:1 /tmp /tmp ro,nosuid,nodev,noexec - ext4 /dev/x rw\n";
+	const char *const open = "60 50 8:1 /tmp /tmp rw,nosuid,nodev,noexec - ext4 /dev/x rw\n";
+	struct bv_str text;
+	size_t count;
+
+	begin();
+	/* In either order: the kernel promises none. */
+	text = bv_arena_format(&arena, "%s%s%s", GOOD_ROOT, own, granted);
+	EXPECT_STR(bv__mounts_wrong(&arena, text, &root, &count), NULL);
+	text = bv_arena_format(&arena, "%s%s%s", GOOD_ROOT, granted, own);
+	EXPECT_STR(bv__mounts_wrong(&arena, text, &root, &count), NULL);
+	text = bv_arena_format(&arena, "%s%s%s", GOOD_ROOT, own, open);
+	EXPECT(bv__mounts_wrong(&arena, text, &root, &count) != NULL);
+	text = bv_arena_format(&arena, "%s%s", GOOD_ROOT, own);
+	EXPECT(bv__mounts_wrong(&arena, text, &root, &count) != NULL);
+	end();
+}
+
 static const char *judge_staged(const char *lines)
 {
 	static struct bv_launch_mount mounts[] = {

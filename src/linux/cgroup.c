@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -234,4 +235,22 @@ void bv__cgroup_read(int group_fd, struct bv_cgroup_counters *ret)
 	ret->has_oom_kills = read_number(group_fd, "memory.events", "oom_kill", &ret->oom_kills);
 	ret->has_tasks_peak = read_number(group_fd, "pids.peak", "", &ret->tasks_peak);
 	ret->has_tasks_refused = read_number(group_fd, "pids.events", "max", &ret->tasks_refused);
+}
+
+int bv__cgroup_count(int group_fd, pid_t *ret_first)
+{
+	char text[4096];
+	int count = 0;
+
+	*ret_first = 0;
+	if (bv__group_get(group_fd, "cgroup.procs", text, sizeof(text)) < 0)
+		return -1;
+	for (const char *line = text; *line != '\0'; line++) {
+		if (count++ == 0)
+			*ret_first = (pid_t)atoi(line);
+		line = strchr(line, '\n');
+		if (line == NULL)
+			break;
+	}
+	return count;
 }

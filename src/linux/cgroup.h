@@ -84,6 +84,9 @@ struct bv_cgroup_counters {
 };
 void bv__cgroup_read(int group_fd, struct bv_cgroup_counters *ret_counters);
 
+/* How many processes are in there, as far as they fit into 4 KiB of numbers; -1: it cannot be read. */
+int bv__cgroup_count(int group_fd, pid_t *ret_first);
+
 /* ---- shared: cgroup_file.c; the launcher has it too -------------------------------------------------- */
 
 /* A whole small file of a group into `text`, NUL-terminated.  Its length, or -1 with errno. */

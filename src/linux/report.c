@@ -530,14 +530,39 @@ static void report_facts(struct reporting *reporting)
 			 BV_STR("this host may not look at processes of other users"));
 }
 
+/* Of the end, where the host can see it itself: who was left in the group. */
+static void attest_end(const struct bv_backend_run *run, struct bv_arena *arena,
+		       struct bv_attestation *ret_end)
+{
+	struct bv_text_pair *evidence = bv_arena_array(arena, 1, sizeof(*evidence));
+
+	*ret_end = (struct bv_attestation){.layer = BV_STR("end"), .holds = run->is_empty};
+	if (evidence == NULL)
+		return;
+	*evidence = (struct bv_text_pair){BV_STR("left"), bv_str_from(run->left)};
+	ret_end->evidence.items = evidence;
+	ret_end->evidence.count = 1;
+}
+
 static void report_attestations(struct reporting *reporting)
 {
-	const struct bv_attestation_list *attested = &reporting->run->attestations;
+	const struct bv_backend_run *run = reporting->run;
+	const struct bv_attestation_list *attested = &run->attestations;
+	struct bv_attestation_list *list = &reporting->body->attestations;
 
 	if (attested->count == 0)
 		return;
 	reporting->body->has_attestations = true;
-	reporting->body->attestations = *attested;
+	*list = *attested;
+	if (!run->has_exit || run->left == NULL)
+		return;
+	list->items = bv_arena_array(reporting->arena, attested->count + 1, sizeof(*list->items));
+	if (list->items == NULL) {
+		reporting->full = true;
+		return;
+	}
+	memcpy(list->items, attested->items, attested->count * sizeof(*list->items));
+	attest_end(run, reporting->arena, &list->items[list->count++]);
 }
 
 enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,

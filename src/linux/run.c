@@ -262,11 +262,25 @@ static void close_control(struct bv_backend_run *run)
 	run->control_fd = -1;
 }
 
+/* All but PID 1, which still takes the namespaces down, is dead and reaped before the end is told. */
+static void look_at_rest(struct bv_backend_run *run)
+{
+	pid_t first;
+	const int count = bv__cgroup_count(run->group.fd, &first);
+
+	if (count < 0)
+		return;
+	run->is_empty = count == 0 || (count == 1 && first == run->installed.init_pid);
+	run->left = count == 0 ? "nobody" : run->is_empty ? "PID 1, ending" : "processes";
+}
+
 /* After its last record the launcher has nothing to do but to remove the group, and end. */
 static void take_leave(struct bv_backend_run *run)
 {
-	if (run->group.fd >= 0)
+	if (run->group.fd >= 0) {
 		bv__cgroup_read(run->group.fd, &run->counters);
+		look_at_rest(run);
+	}
 	if (run->control_fd >= 0)
 		close_control(run);
 	if (run->kill_deadline == 0)

@@ -38,6 +38,8 @@ struct bv_backend_run {
 
 	struct bv_cgroup group; /* fd -1: none */
 	struct bv_cgroup_counters counters;
+	const char *left; /* in the group after the end, in words; NULL: not looked at */
+	bool is_empty;    /* but for PID 1 */
 
 	int epoll_fd;
 	int timer_fd;

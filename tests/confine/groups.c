@@ -138,6 +138,8 @@ DELEGATED(a_run_has_a_group_of_its_own_and_leaves_none)
 	       find_attestation(&ran, "control_group")->holds);
 	EXPECT(strncmp(evidence_of(find_attestation(&ran, "control_group"), "path"), groups.path,
 		       strlen(groups.path)) == 0);
+	/* The daemon is not among the living, and the host has seen that. */
+	EXPECT(find_attestation(&ran, "end") != NULL && find_attestation(&ran, "end")->holds);
 	EXPECT(no_leaf_within(2000));
 }
 
@@ -227,6 +229,35 @@ DELEGATED(what_host_and_launcher_left_is_swept_at_the_next_start)
 	EXPECT_STR(ran.outcome, "Completed");
 	EXPECT(all_gone(mark));
 	EXPECT(no_leaf_within(2000));
+}
+
+/* What the attestation of the end stands on. */
+DELEGATED(the_kernel_says_who_is_in_a_leaf)
+{
+	const struct bv_cgroup_limits unlimited = {UINT64_MAX, UINT64_MAX};
+	struct bv_cgroup leaf;
+	pid_t child, first;
+	char pid[32];
+
+	(void)place;
+	find_groups();
+	SURE(bv__cgroup_make(groups.path, &unlimited, &leaf, err));
+	EXPECT_INT(bv__cgroup_count(leaf.fd, &first), 0);
+	child = fork();
+	EXPECT(child >= 0);
+	if (child == 0) {
+		(void)poll(NULL, 0, 30000);
+		_exit(0);
+	}
+	(void)snprintf(pid, sizeof(pid), "%d", (int)child);
+	EXPECT_INT(bv__group_put(leaf.fd, "cgroup.procs", pid), 0);
+	EXPECT_INT(bv__cgroup_count(leaf.fd, &first), 1);
+	EXPECT_INT(first, child);
+	EXPECT_INT(bv__cgroup_kill(leaf.fd), 0);
+	EXPECT_INT(waitpid(child, NULL, 0), child);
+	EXPECT_INT(bv__cgroup_count(leaf.fd, &first), 0);
+	EXPECT_INT(first, 0);
+	EXPECT(bv__cgroup_remove(&leaf, 1000));
 }
 
 /* A leaf in use is locked: a sweep in the meantime lets it be. */

@@ -500,8 +500,9 @@ static enum bv_code inert_input(struct bv_backend_run *run, const void *data, si
 		struct epoll_event event = {.events = EPOLLOUT | EPOLLONESHOT,
 					    .data.fd = run->stdin_fd};
 
-		if (epoll_ctl(run->epoll_fd, EPOLL_CTL_MOD, run->stdin_fd, &event) != 0)
-			(void)epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->stdin_fd, &event);
+		if (epoll_ctl(run->epoll_fd, EPOLL_CTL_MOD, run->stdin_fd, &event) != 0 &&
+		    epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->stdin_fd, &event) != 0)
+			return fail_errno(err, "standard input cannot be watched");
 	}
 	return BV_OK;
 }

@@ -52,13 +52,23 @@ static void close_input(struct bv_backend_run *run)
 }
 
 /* Makes the run's descriptor readable once there is room again. */
-static void watch_for_room(struct bv_backend_run *run)
+static enum bv_code watch_for_room(struct bv_backend_run *run, struct bv_error *err)
 {
 	struct epoll_event event = {.events = EPOLLOUT, .data = {.u32 = BV_WATCH_INPUT}};
+	struct bv_error failed = {.code = BV_OK};
 
-	if (!run->input_watched &&
-	    epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->input_fd, &event) == 0)
+	if (run->input_watched)
+		return BV_OK;
+	if (epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, run->input_fd, &event) == 0) {
 		run->input_watched = true;
+		return BV_OK;
+	}
+	/* The rest would never come, and the program wait for it. */
+	bv__fail_errno(&failed, BV_E_SYSTEM, "stdin", "its input cannot be watched for room");
+	bv__run_break_off(run, &failed);
+	if (err != NULL)
+		*err = failed;
+	return failed.code;
 }
 
 static enum bv_code end_input(struct bv_backend_run *run)
@@ -100,9 +110,7 @@ enum bv_code bv__run_input(struct bv_backend_run *run, const void *data, size_t 
 		run->input_bytes += (uint64_t)wrote;
 		*ret_taken_bytes = (size_t)wrote;
 	}
-	if (*ret_taken_bytes < size_bytes)
-		watch_for_room(run);
-	return BV_OK;
+	return *ret_taken_bytes < size_bytes ? watch_for_room(run, err) : BV_OK;
 }
 
 bool bv__run_input_ready(struct bv_backend_run *run)

@@ -81,7 +81,7 @@ static void kill_tree(struct bv_backend_run *run)
 		run->kill_deadline = bv__now_ns() + SECOND_NS;
 }
 
-static void break_off(struct bv_backend_run *run, const struct bv_error *why)
+void bv__run_break_off(struct bv_backend_run *run, const struct bv_error *why)
 {
 	if (run->broken.message[0] == '\0')
 		run->broken = *why;
@@ -122,11 +122,11 @@ static void take_installed(struct bv_backend_run *run, const struct bv_record_in
 	    bv__attest(&run->arena, &run->lowered, &run->group, installed, &run->attestations,
 		       &err) != BV_OK) {
 		/* Never released: the program does not run under less than was planned. */
-		break_off(run, &err);
+		bv__run_break_off(run, &err);
 		return;
 	}
 	if (open_gate(run, installed, &err) != BV_OK) {
-		break_off(run, &err);
+		bv__run_break_off(run, &err);
 		return;
 	}
 	run->transcript.released = true;
@@ -183,7 +183,7 @@ static void take_denied(struct bv_backend_run *run, const struct bv_record_denie
 		return; /* the launcher tells no more kinds apart */
 	if (run->denied_count == run->denied_capacity && !grow_denied(run)) {
 		bv_fail(&err, BV_E_MEMORY, "denied", "no memory for what was denied");
-		break_off(run, &err);
+		bv__run_break_off(run, &err);
 		return;
 	}
 	run->denied[run->denied_count++] = *denied;
@@ -305,7 +305,7 @@ static void take_packet(struct bv_backend_run *run, const void *packet, size_t s
 	if (err.code != BV_OK) {
 		if (fd >= 0)
 			close(fd);
-		break_off(run, &err);
+		bv__run_break_off(run, &err);
 	} else {
 		if (fd >= 0)
 			run->stage_fd = fd;
@@ -418,7 +418,7 @@ static void on_deadlines(struct bv_backend_run *run)
 		bv_fail(&err, BV_E_LAUNCHER, "launcher",
 			"the launcher took longer than %d s to start the program",
 			(int)SETUP_SECONDS);
-		break_off(run, &err);
+		bv__run_break_off(run, &err);
 	}
 	if (run->wall_deadline != 0 && now >= run->wall_deadline) {
 		run->wall_deadline = 0;
@@ -470,21 +470,23 @@ static void arm_timer(struct bv_backend_run *run, bool at_once)
 
 /* ---- streams --------------------------------------------------------------------------------- */
 
-/* Watches a stream exactly while something can be read from it and passed on. */
-static void rewatch(struct bv_backend_run *run, int number)
+/*
+ * Watches a stream exactly while something can be read from it and passed on.  False: it should be
+ * watched and cannot be, so what it brings would be lost without a word.
+ */
+static bool rewatch(struct bv_backend_run *run, int number)
 {
 	struct bv_stream *stream = &run->streams[number];
 	const bool wanted = stream->fd >= 0 && !stream->paused;
 
 	if (wanted == run->watched[number])
-		return;
+		return true;
 	/* A stream that was closed has left the set by itself. */
-	if (stream->fd >= 0 && wanted)
-		run->watched[number] = watch(run, stream->fd, EPOLLIN,
-					     (uint32_t)(BV_WATCH_STREAM + number));
-	else if (stream->fd >= 0)
+	if (!wanted && stream->fd >= 0)
 		unwatch(run, stream->fd);
-	run->watched[number] = wanted;
+	run->watched[number] = wanted && watch(run, stream->fd, EPOLLIN,
+					       (uint32_t)(BV_WATCH_STREAM + number));
+	return run->watched[number] == wanted;
 }
 
 static bool pump(struct bv_backend_run *run, int number)
@@ -492,10 +494,14 @@ static bool pump(struct bv_backend_run *run, int number)
 	struct bv_stream *stream = &run->streams[number];
 	const int fd = stream->fd;
 	bool more = bv__stream_pump(stream, STEP_BYTES, run->options.output, run->options.context);
+	struct bv_error err = {.code = BV_OK};
 
 	if (fd >= 0 && stream->fd < 0)
 		run->watched[number] = false;
-	rewatch(run, number);
+	if (!rewatch(run, number)) {
+		bv__fail_errno(&err, BV_E_SYSTEM, "streams", "its output cannot be watched");
+		bv__run_break_off(run, &err);
+	}
 	return more;
 }
 
@@ -521,8 +527,11 @@ enum bv_code bv__run_watch(struct bv_backend_run *run, struct bv_error *err)
 	if (!watch(run, run->control_fd, EPOLLIN, BV_WATCH_CONTROL) ||
 	    !watch(run, run->launcher_pidfd, EPOLLIN, BV_WATCH_LAUNCHER))
 		return bv__fail_errno(err, BV_E_SYSTEM, "launch", "the run cannot be watched");
-	for (int i = 0; i < BV_RUN_STREAMS; i++)
-		rewatch(run, i);
+	for (int i = 0; i < BV_RUN_STREAMS; i++) {
+		if (!rewatch(run, i))
+			return bv__fail_errno(err, BV_E_SYSTEM, "launch",
+					      "the run cannot be watched");
+	}
 	run->setup_deadline = bv__now_ns() + (uint64_t)SETUP_SECONDS * SECOND_NS;
 	arm_timer(run, false);
 	return BV_OK;

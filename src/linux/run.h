@@ -122,6 +122,9 @@ void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesse
 /* Whether the kernel killed for want of memory in the run's group. */
 bool bv__run_out_of_memory(const struct bv_backend_run *run);
 
+/* Ends a run that went wrong on our side; the first reason stays. */
+void bv__run_break_off(struct bv_backend_run *run, const struct bv_error *why);
+
 /* Nanoseconds from SIGTERM to the kill. */
 uint64_t bv__run_grace_ns(const struct bv_backend_run *run);
 /* What was staged, listed, which is the caller's from then on; after bv__run_finish. */

@@ -105,6 +105,9 @@ static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_coun
 
 		show_progress(i, count);
 		free_found = cli_try_free(lab, &cli_trials[i]);
+		/* A busy machine may have kept it from getting that far. */
+		if (free_found != CLI_HAPPENED)
+			free_found = cli_try_free(lab, &cli_trials[i]);
 		for (size_t w = 0; w < world_count; w++) {
 			struct tried *tried = &worlds[w].tried[i];
 

@@ -61,7 +61,7 @@ check-clang: setup-all ## build and test with clang
 	@CC=clang tools/check-build $(BUILD)-clang
 
 lint: setup-all all ## clang-tidy
-	@tools/lint $(BUILD)
+	@tools/lint
 
 format: setup-all ## lay the code out
 	@tools/format --write

@@ -36,15 +36,15 @@ pid_t group_fork(uint64_t flags, int group_fd, int *ret_pidfd)
 
 void group_remove(int group_fd)
 {
-	char link[64], path[PATH_MAX];
+	char self[64], target[PATH_MAX];
 	ssize_t length;
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", group_fd);
-	length = readlink(link, path, sizeof(path) - 1);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", group_fd);
+	length = readlink(self, target, sizeof(target) - 1);
 	if (length <= 0)
 		return;
-	path[length] = '\0';
+	target[length] = '\0';
 	/* What cannot be removed is swept at the next start of bvisor. */
-	if (rmdir(path) != 0)
+	if (rmdir(target) != 0)
 		errno = 0;
 }

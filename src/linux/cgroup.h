@@ -38,14 +38,14 @@ struct bv_cgroup_place {
  */
 void bv__cgroup_find(struct bv_cgroup_place *ret_place);
 
-/* Whether `path` (canonical) lies in a control group file system of this mount namespace, or above one. */
-bool bv__cgroup_shown_by(struct bv_str path);
+/* Whether `granted` (a canonical path) lies in a control group file system of this mount namespace, or above one. */
+bool bv__cgroup_shown_by(struct bv_str granted);
 
 /* cgroup_systemd.c: whether the user's own systemd says that this unit of its has Delegate=yes. */
 bool bv__systemd_delegates(const char *unit);
 
-/* "cpu memory pids", or "none". */
-const char *bv__controllers_text(unsigned int controllers);
+/* "cpu memory pids", or "none", of a set over enum bv_controller. */
+const char *bv__controllers_text(unsigned int set);
 
 /* ---- one run's group: cgroup.c ---------------------------------------------------------------------- */
 

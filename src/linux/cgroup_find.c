@@ -133,7 +133,7 @@ static char *read_proc(const char *path)
 	return text;
 }
 
-bool bv__cgroup_shown_by(struct bv_str path)
+bool bv__cgroup_shown_by(struct bv_str granted)
 {
 	char *mounts = read_proc("/proc/self/mountinfo"), *save = NULL;
 	const char *root, *point;
@@ -143,7 +143,7 @@ bool bv__cgroup_shown_by(struct bv_str path)
 		while (!shown && next_cgroup2(&save, text, &root, &point)) {
 			const struct bv_str place = bv_str_from(point);
 
-			shown = bv_path_covers(path, place) || bv_path_covers(place, path);
+			shown = bv_path_covers(granted, place) || bv_path_covers(place, granted);
 			text = NULL;
 		}
 	}

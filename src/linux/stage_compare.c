@@ -82,10 +82,10 @@ static size_t list_attributes(int fd, char *names)
 	return got > 0 ? (size_t)got : 0;
 }
 
-static bool same_value(const char *name, int one_fd, int other_fd, char *values)
+static bool same_value(const char *name, int upper_fd, int host_fd, char *values)
 {
-	const ssize_t one = fgetxattr(one_fd, name, values, VALUE_BYTES_MAX);
-	const ssize_t other = fgetxattr(other_fd, name, values + VALUE_BYTES_MAX, VALUE_BYTES_MAX);
+	const ssize_t one = fgetxattr(upper_fd, name, values, VALUE_BYTES_MAX);
+	const ssize_t other = fgetxattr(host_fd, name, values + VALUE_BYTES_MAX, VALUE_BYTES_MAX);
 
 	return one >= 0 && one == other &&
 	       memcmp(values, values + VALUE_BYTES_MAX, (size_t)one) == 0;

@@ -134,7 +134,7 @@ static int push(struct pending *pending, const char *path, const char *name)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (pending->capacity - pending->bytes < need) {
+	if (pending->text == NULL || pending->capacity - pending->bytes < need) {
 		const size_t wanted = 2 * pending->capacity + need;
 		char *larger = realloc(pending->text, wanted);
 

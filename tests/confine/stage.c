@@ -370,13 +370,13 @@ EVERYWHERE(names_of_any_bytes_are_carried_over_as_they_are)
 		"-rf",
 		"...",
 		" ",
-		"\xe2\x80\xae"
-		"reversed",
+		("\xe2\x80\xae"
+		 "reversed"),
 		"quote'\"",
 		"back\\slash",
 		"*",
-		"\xc2\x9b"
-		"31m",
+		("\xc2\x9b"
+		 "31m"),
 	};
 	const char *dir = make_dir(place, "in");
 	struct staged staged;

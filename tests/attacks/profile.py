@@ -2,7 +2,8 @@
 """The `bvisor` profile of the acceptance attacks: how the canonical spec is said on our command line.
 
 tools/shared-suites adds it to the profiles of the shared harness.  BVISOR_CLI is the command to
-test, BVISOR_WITHOUT a comma-separated list of layers to leave out on purpose.
+test, BVISOR_WITHOUT a comma-separated list of layers to leave out on purpose, BVISOR_REPORTS a
+directory for the reports of attacks that are judged by them.
 """
 import os, subprocess
 
@@ -59,6 +60,14 @@ def protect(work, uid):
 	return ["--deny", git]
 
 
+# Attacks on what is believed of a run: the harness has no view of that and leaves it to the report.
+JUDGED_BY_REPORT = ("PR-17", "SU-02")
+
+
+def report_of(attack):
+	return os.path.join(os.environ["BVISOR_REPORTS"], attack + ".json")
+
+
 def wrap(context, argv):
 	cli, uid = os.environ["BVISOR_CLI"], context["UID"]
 	# Without namespaces nothing maps root's files to the unprivileged id that stands in for root.
@@ -68,8 +77,9 @@ def wrap(context, argv):
 	# PR-15 asks for a workload that may make no process at all, FS-20 for one that may plant no hook.
 	spawn = "none" if context["ID"] == "PR-15" else "processes"
 	deny = protect(context["WORK"], uid) if context["ID"] == "FS-20" else []
+	report = ["--report", report_of(context["ID"])] if context["ID"] in JUDGED_BY_REPORT else []
 	return [
-		cli, "run", "--journal", "none", *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
+		cli, "run", "--journal", "none", *report, *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
 		*limits(cli, uid), "--output-limit", "1M", "--stdin", "none", "--", *argv,
 	]
 

@@ -183,6 +183,11 @@ int bv_sys_openat2(int dir_fd, const char *path, const struct bv_open_how *how)
 	return (int)syscall(SYS_openat2, dir_fd, path, how, sizeof(*how));
 }
 
+ssize_t bv_sys_getdents64(int fd, void *data, size_t size_bytes)
+{
+	return (ssize_t)syscall(SYS_getdents64, fd, data, size_bytes);
+}
+
 int bv_sys_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned int flags)
 {
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);

@@ -100,6 +100,9 @@ enum {
 };
 int bv_sys_openat2(int dir_fd, const char *path, const struct bv_open_how *how); /* Linux 5.6 */
 
+/* Linux 2.4; used where directories are read in the kernel's own form, which C libraries name differently. */
+ssize_t bv_sys_getdents64(int fd, void *data, size_t size_bytes);
+
 enum { BV_RENAME_NOREPLACE = 1 };
 int bv_sys_renameat2(int from_dir, const char *from, int to_dir, const char *to,
 		     unsigned int flags); /* Linux 3.15 */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is stored below the preopened directories.
+ *
+ * Counted is what files occupy, by the blocks the kernel tells of before and after: so a hole costs
+ * nothing until it is filled, in a file that was there before too, and what is truncated or removed
+ * is given back.  Never more than was taken: what others stored is no allowance.  Checked before
+ * that, because blocks are only known afterwards, is by how much a file would grow in length; past the
+ * limit by at most what one call rounds up to blocks.
+ */
+#include "internal.h"
+
+enum { BLOCK_BYTES = 512 }; /* what st_blocks counts, whatever the file system uses */
+
+static uint64_t occupied(const struct stat *file)
+{
+	return (uint64_t)file->st_blocks * BLOCK_BYTES;
+}
+
+uint32_t wasi_storage_check(struct wasi *wasi, const struct stat *before, uint64_t end,
+			    uint64_t size_bytes)
+{
+	const uint64_t limit = wasi->limits.storage_bytes;
+	const uint64_t used = wasi->seen.storage_bytes;
+	const uint64_t room = used < limit ? limit - used : 0;
+	const uint64_t size = (uint64_t)before->st_size;
+	const uint64_t longer = end > size ? end - size : 0;
+
+	if (limit == WASI_UNLIMITED || (longer > size_bytes ? longer : size_bytes) <= room)
+		return WASI_SUCCESS;
+	wasi->seen.storage_reached = true;
+	return WASI_ENOSPC;
+}
+
+static void give_back(struct wasi *wasi, uint64_t size_bytes)
+{
+	const uint64_t used = wasi->seen.storage_bytes;
+
+	wasi->seen.storage_bytes = used > size_bytes ? used - size_bytes : 0;
+}
+
+void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const struct stat *after)
+{
+	const uint64_t then = occupied(before);
+	const uint64_t now = occupied(after);
+
+	if (now < then) {
+		give_back(wasi, then - now);
+		return;
+	}
+	wasi->seen.storage_bytes += now - then;
+	if (wasi->seen.storage_bytes > wasi->seen.storage_peak_bytes)
+		wasi->seen.storage_peak_bytes = wasi->seen.storage_bytes;
+}
+
+uint32_t wasi_made_check(struct wasi *wasi)
+{
+	if (wasi->seen.entries < wasi->limits.entries)
+		return WASI_SUCCESS;
+	wasi->seen.entries_reached = true;
+	return WASI_ENOSPC;
+}
+
+void wasi_made(struct wasi *wasi)
+{
+	wasi->seen.entries++;
+}
+
+static bool is_open(const struct wasi *wasi, const struct stat *what)
+{
+	for (uint32_t i = 0; i < wasi->entry_count; i++) {
+		const struct wasi_entry *entry = &wasi->entries[i];
+
+		if (entry->kind == WASI_KIND_FILE && entry->dev == what->st_dev &&
+		    entry->ino == what->st_ino)
+			return true;
+	}
+	return false;
+}
+
+void wasi_removed(struct wasi *wasi, const struct stat *what)
+{
+	if (wasi->seen.entries > 0)
+		wasi->seen.entries--;
+	if (S_ISREG(what->st_mode) && what->st_nlink == 1 && !is_open(wasi, what))
+		give_back(wasi, occupied(what));
+}
+
+void wasi_closed(struct wasi *wasi, const struct stat *what)
+{
+	if (what->st_nlink == 0 && !is_open(wasi, what))
+		give_back(wasi, occupied(what));
+}

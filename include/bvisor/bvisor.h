@@ -152,6 +152,19 @@ BV_API enum bv_code bv_spec_tmp_inodes(struct bv_spec *spec, uint64_t inodes, st
  * (256 MiB where there is no such limit).  Nothing reaches the host unless it is committed, see below.
  */
 BV_API enum bv_code bv_spec_stage(struct bv_spec *spec, bool stage, struct bv_error *err);
+/* Lists what changed in staged directories, with digests, in the report. */
+BV_API enum bv_code bv_spec_delta(struct bv_spec *spec, bool delta, struct bv_error *err);
+
+/*
+ * The regular files below the directory `path` (inside; it has to be granted for writing) are the
+ * run's artifacts as they are at the end: in its report with their digests, and kept beside its
+ * journal, which it needs, until somebody decides about them (journal.h).  At most 4096 of them
+ * and `limit_bytes` together, 0 being 1 GiB; what is more, and everything that is no regular file
+ * or has a name elsewhere too, is left out, and the report says so.  Without bv_spec_stage the
+ * files also stay where they were written.  NULL: none.
+ */
+BV_API enum bv_code bv_spec_output(struct bv_spec *spec, const char *path, uint64_t limit_bytes,
+				   struct bv_error *err);
 
 /*
  * When elapsed or processor time is up, and on bv_run_stop: SIGTERM to the main process first, and
@@ -251,6 +264,7 @@ struct bv_run_options {
 	 * something else, BV_E_BUSY while the first still runs, BV_E_STATE when that was lost.
 	 */
 	const char *idempotency_key;
+	bool keep_output; /* with a journal: captured output is kept beside it, for bv_artifacts_read */
 };
 
 /*
@@ -375,6 +389,13 @@ BV_API const char *bv_report_summary(const struct bv_report *report);
 
 /* The limit that ended it, as "wall" or "memory"; NULL when none did. */
 BV_API const char *bv_report_limit(const struct bv_report *report);
+
+/* Files in the output directory: kept, and left out. */
+BV_API size_t bv_report_artifact_count(const struct bv_report *report);
+BV_API size_t bv_report_left_out_count(const struct bv_report *report);
+/* One that was left out, and why in a few words; `ret_name` NULL for those that are only counted. */
+BV_API void bv_report_left_out(const struct bv_report *report, size_t index, const char **ret_name,
+			       const char **ret_why);
 
 enum bv_exit_kind { BV_EXITED_UNKNOWN, BV_EXITED_CODE, BV_EXITED_SIGNAL, BV_EXITED_NOT_STARTED };
 /* How the main process ended, and its code or signal number. */

@@ -114,6 +114,8 @@ struct bv_journal_verified {
 	uint64_t anchored_seq; /* the last record under a signature */
 	char head[65];         /* hash of the last record */
 	char public_key[65];   /* of the last signature; empty: none */
+	uint64_t blobs;        /* files kept beside it, each read and found to be what it was */
+	uint64_t blob_bytes;   /* what two attempts share counts twice in both */
 };
 
 /*
@@ -138,11 +140,74 @@ BV_API enum bv_code bv_journal_export(const struct bv_journal *journal, int fd, 
 				      bv_journal_progress_fn progress, void *context,
 				      struct bv_error *err);
 
+/* ---- Artifacts: what runs left, and what becomes of it ---------------------------------------- */
+
+struct bv_artifact {
+	const char *attempt; /* 64 hex digits */
+	const char *id;      /* 64 hex digits; of this attempt's, at this place, with these bytes */
+	const char *name; /* below the output directory; any UTF-8.  "/changes" are those of staged
+				directories, "/stdout" and "/stderr" captured output */
+	const char *content_hash; /* 64 hex digits */
+	uint64_t size_bytes;
+	/* "Kept" of captured output; "Staged", "Committing", "Discarding", "Committed", "Discarded", "Retained", "Refused", or
+	 * "Failed": a decision could not be carried out, and another one may be made */
+	const char *state;
+	bool undecided; /* somebody has yet to commit or discard it */
+};
+
+/* Strings live until the callback returns; false ends the listing.  `attempt` NULL: of all attempts
+ * what is undecided; else everything of the attempt whose id starts so. */
+typedef bool (*bv_artifact_fn)(void *context, const struct bv_artifact *artifact);
+BV_API enum bv_code bv_artifacts_list(const struct bv_journal *journal, const char *attempt,
+				      bv_artifact_fn fn, void *context, struct bv_error *err);
+
+/* Writes the bytes to `fd`.  BV_E_INTEGRITY, before anything is written, when they were altered. */
+BV_API enum bv_code bv_artifacts_read(const struct bv_journal *journal, const char *attempt,
+				      const char *name, int fd, struct bv_error *err);
+
+enum bv_durability {
+	BV_COMMIT_AS_DURABLE,     /* on stable storage before it counts as done */
+	BV_COMMIT_AS_ATOMIC,      /* each file whole or not at all; durable besides */
+	BV_COMMIT_AS_BEST_EFFORT, /* durable where the file system can sync */
+};
+
+struct bv_artifacts_order {
+	const char *const *names; /* which; `count` 0: all that are undecided */
+	size_t count;
+	const char
+		*directory; /* where they go, which has to be there; nothing outside is touched */
+	enum bv_durability durability;
+	bool replace; /* files that are there give way; otherwise that is BV_E_CONFLICT */
+};
+
+/* Told of each once its outcome is durable: `error` NULL, or why it could not be done. */
+typedef void (*bv_artifact_settled_fn)(void *context, const struct bv_artifact *artifact,
+				       const struct bv_error *error);
+
+/*
+ * Commits artifacts that are files.  The decision is durable before anything is written; nothing is
+ * put in its place before all of them are written beside theirs, and when one cannot be, none is.
+ * Permissions are those the file had, less set-user-id and its like.  `fn` may be NULL.
+ * BV_E_BUSY while another process decides; BV_E_ARGUMENT for a name that is not there.
+ */
+BV_API enum bv_code bv_artifacts_commit(struct bv_journal *journal, const char *attempt,
+					const struct bv_artifacts_order *order,
+					bv_artifact_settled_fn fn, void *context,
+					struct bv_error *err);
+
+/* Removes what was kept, changes too; files that were committed stay.  `count` 0: all undecided. */
+BV_API enum bv_code bv_artifacts_discard(struct bv_journal *journal, const char *attempt,
+					 const char *const *names, size_t count,
+					 bv_artifact_settled_fn fn, void *context,
+					 struct bv_error *err);
+
 /* ---- Keeping ----------------------------------------------------------------------------------- */
 
 struct bv_journal_recovered {
 	const char *attempt; /* 64 hex digits */
-	const char *verdict; /* "RolledBack", or "Unfinished": something could not be ended */
+	/* "RolledBack"; "Completed": decisions about artifacts were carried out to their end;
+	 * "CanonicalRefusal": a person has to look; "Unfinished": something could not be ended */
+	const char *verdict;
 	const char *reason;
 	bool executed; /* whether its program may have run */
 	size_t swept, failed;
@@ -158,9 +223,19 @@ BV_API enum bv_code bv_journal_recover(struct bv_journal *journal, bv_journal_re
 BV_API enum bv_code bv_journal_resolve(struct bv_journal *journal, const char *attempt,
 				       const char *note, struct bv_error *err);
 
-/* Removes the contents, not the hashes, of attempts that ended before; says so in the journal. */
+/*
+ * Removes the contents, not the hashes, of attempts that ended before; says so in the journal.
+ * Attempts that left artifacts nobody decided about stay as they are.
+ */
 BV_API enum bv_code bv_journal_prune(struct bv_journal *journal, uint64_t before_unix_micros,
 				     uint64_t *ret_attempts, struct bv_error *err);
+
+/*
+ * Removes kept bytes that nothing refers to any more: of pruned attempts, and of hosts that died.
+ * The journal says which, before they go.  BV_E_BUSY while some are being added.
+ */
+BV_API enum bv_code bv_journal_sweep(struct bv_journal *journal, uint64_t *ret_files,
+				     uint64_t *ret_bytes, struct bv_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 
 #include "contract/backend.h"
 #include "contract/canon.h"
+#include "journal/blobs.h"
 #include "journal/journal.h"
 
 /* ---- memory.c ---------------------------------------------------------------------------------- */
@@ -113,6 +114,8 @@ struct bv__recording {
 	const char *key;            /* of idempotency; NULL: none */
 	struct bv_digest attempt, request;
 	struct bv__reserve reserve;
+	struct bv__blobs blobs; /* what it left, on the way to be kept; dir -1: nothing yet */
+	bool keeps_output;      /* captured streams too */
 	bool started, ended;
 	bool repeated; /* an earlier run of that key was found; `attempt` is its */
 };
@@ -126,9 +129,17 @@ enum bv_code bv__record_gate(struct bv__recording *recording, const struct bv_ba
 /* Before a report is sealed: takes values out that the journal does not keep. */
 enum bv_code bv__record_withhold(const struct bv__recording *recording, struct bv_arena *arena,
 				 struct bv_report_body *body, struct bv_error *err);
-/* Before the caller has the report.  When it fails, the report is kept in a file if at all possible. */
+/* Keeps a file the program left; the errors are those of bv_backend_options.keep. */
+enum bv_code bv__record_keep(struct bv__recording *recording, int fd, uint64_t most,
+			     struct bv_digest *ret_content, uint64_t *ret_size_bytes,
+			     struct bv_error *err);
+/*
+ * Before the caller has the report.  When it fails, the report is kept in a file if at all possible.
+ * What was left is on stable storage before, and recorded with it; when only that fails, the report
+ * is recorded all the same.
+ */
 enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
-			       const struct bv_boundary_report *report, struct bv_error *err);
+			       const struct bv_report *report, struct bv_error *err);
 /* The run ends without a report. */
 void bv__record_abandon(struct bv__recording *recording, const struct bv_boundary_plan *plan,
 			const char *reason);

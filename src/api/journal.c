@@ -334,7 +334,9 @@ enum bv_code bv_journal_verify(const struct bv_journal *journal,
 						     .anchors = found.anchors,
 						     .removed = found.removed,
 						     .clock_steps = found.clock_steps,
-						     .anchored_seq = found.anchored_seq};
+						     .anchored_seq = found.anchored_seq,
+						     .blobs = found.blobs,
+						     .blob_bytes = found.blob_bytes};
 	bv_digest_hex(&found.head, ret_verified->head);
 	if (found.anchors > 0)
 		bv_digest_hex(&found.public_key, ret_verified->public_key);

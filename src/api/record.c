@@ -147,6 +147,18 @@ static enum bv_code check_key(struct bv_journal *journal, void *context, struct 
 			      recording->key);
 }
 
+/* What a long list of what was left may add to the report. */
+static size_t room_for_left(const struct bv_boundary_plan *plan)
+{
+	enum { ROOM_FOR_ARTIFACTS = 2 << 20, ROOM_FOR_DELTA = 4 << 20 };
+	const struct bv_execution_options *options = &plan->execution;
+
+	if (!plan->has_execution)
+		return 0;
+	return (options->has_output_dir ? (size_t)ROOM_FOR_ARTIFACTS : 0) +
+	       (options->has_delta ? (size_t)ROOM_FOR_DELTA : 0);
+}
+
 static enum bv_code encode_start(struct bv__recording *recording,
 				 const struct bv_boundary_plan *plan, struct bv_arena *arena,
 				 struct bv__entry entries[2], struct bv_error *err)
@@ -211,7 +223,8 @@ enum bv_code bv__record_start(struct bv__recording *recording, const struct bv_b
 	code = encode_start(recording, plan, arena, entries, err);
 	if (code == BV_OK)
 		code = bv__reserve_take(recording->journal,
-					BV_JOURNAL_RESERVE + 2 * entries[0].payload.len,
+					BV_JOURNAL_RESERVE + 2 * entries[0].payload.len +
+						room_for_left(plan),
 					&recording->reserve, err);
 	if (code != BV_OK)
 		return code;
@@ -284,29 +297,120 @@ static enum bv_code tell_lost(const struct bv__recording *recording, struct bv_s
 	return code;
 }
 
-enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
-			       const struct bv_boundary_report *report, struct bv_error *err)
+enum bv_code bv__record_keep(struct bv__recording *recording, int fd, uint64_t most,
+			     struct bv_digest *ret_content, uint64_t *ret_size_bytes,
+			     struct bv_error *err)
 {
-	struct bv_report_event event = {*report};
-	struct bv__entry entry = {BV_EVENT_REPORT,
-				  bv_canon_bytes(arena, &bv_report_event_type, &event)};
+	struct bv__blob blob;
+	enum bv_code code = BV_OK;
+
+	if (recording->blobs.dir < 0)
+		code = bv__blobs_begin(recording->journal, &recording->attempt, &recording->blobs,
+				       err);
+	if (code == BV_OK)
+		code = bv__blobs_copy(&recording->blobs, fd, most, &blob, err);
+	if (code != BV_OK)
+		return code;
+	*ret_content = blob.digest;
+	*ret_size_bytes = blob.size_bytes;
+	return BV_OK;
+}
+
+static enum bv_code keep_streams(struct bv__recording *recording, const struct bv_report *report,
+				 struct bv_kept_event *kept, struct bv_error *err)
+{
+	static const char *const names[2] = {"/stdout", "/stderr"};
+	enum bv_code code = BV_OK;
+
+	for (size_t i = 0; recording->keeps_output && code == BV_OK && i < 2; i++) {
+		struct bv__blob blob;
+
+		if (report->output_bytes[i] == 0)
+			continue;
+		if (recording->blobs.dir < 0)
+			code = bv__blobs_begin(recording->journal, &recording->attempt,
+					       &recording->blobs, err);
+		if (code == BV_OK)
+			code = bv__blobs_put(&recording->blobs, report->output[i],
+					     report->output_bytes[i], &blob, err);
+		if (code == BV_OK)
+			kept->blobs.items[kept->blobs.count++] = (struct bv_kept_blob){
+				bv_str_from(names[i]), blob.digest, blob.size_bytes};
+	}
+	return code;
+}
+
+/* The bytes of the record about what was kept; of length 0 where nothing was. */
+static enum bv_code encode_kept(struct bv__recording *recording, struct bv_arena *arena,
+				const struct bv_report *report, struct bv_str *ret_bytes,
+				struct bv_error *err)
+{
+	const struct bv_staged_artifact_list *artifacts = &report->value.body.artifacts;
+	struct bv_kept_event kept = {{NULL, 0}};
+	enum bv_code code;
+
+	*ret_bytes = (struct bv_str){NULL, 0};
+	kept.blobs.items = bv_arena_array(arena, artifacts->count + 2, sizeof *kept.blobs.items);
+	if (!kept.blobs.items)
+		return bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
+	for (size_t i = 0; recording->blobs.dir >= 0 && i < artifacts->count; i++)
+		kept.blobs.items[kept.blobs.count++] = (struct bv_kept_blob){
+			artifacts->items[i].name, artifacts->items[i].content_hash,
+			artifacts->items[i].size_bytes};
+	code = keep_streams(recording, report, &kept, err);
+	if (code == BV_OK && kept.blobs.count > 0)
+		code = bv__blobs_seal(&recording->blobs, err);
+	if (code != BV_OK || kept.blobs.count == 0)
+		return code;
+	*ret_bytes = bv_canon_bytes(arena, &bv_kept_event_type, &kept);
+	return ret_bytes->data
+		       ? BV_OK
+		       : bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
+}
+
+/* The report is recorded, and what was left is not kept. */
+static enum bv_code tell_not_kept(const struct bv_error *why, struct bv_error *err)
+{
+	bv_fail_remedy(
+		err, why->code, "journal", why->remedy,
+		"the program ran and its report is in the journal, but what it left is not kept: %s",
+		why->message);
+	if (err)
+		err->sys_errno = why->sys_errno;
+	return why->code;
+}
+
+enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
+			       const struct bv_report *report, struct bv_error *err)
+{
+	struct bv_report_event event = {report->value};
+	struct bv__entry entries[2] = {{BV_EVENT_REPORT,
+					bv_canon_bytes(arena, &bv_report_event_type, &event)},
+				       {.kind = BV_EVENT_KEPT}};
 	struct bv__append append = {.attempt = recording->attempt,
-				    .entries = &entry,
+				    .entries = entries,
 				    .count = 1,
 				    .durable = true,
 				    .reserve = &recording->reserve};
-	struct bv_error why = {0};
+	struct bv_error why = {0}, not_kept = {0};
+	enum bv_code code;
 
 	if (!recording->journal || recording->ended)
 		return BV_OK;
-	if (!entry.payload.data)
+	if (!entries[0].payload.data)
 		return bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
-	if (bv__journal_append(recording->journal, &append, &why) != BV_OK)
-		return tell_lost(recording, bv_canon_bytes(arena, &bv_boundary_report_type, report),
+	code = encode_kept(recording, arena, report, &entries[1].payload, &not_kept);
+	if (code == BV_OK && entries[1].payload.data)
+		append.count = 2;
+	code = bv__journal_append(recording->journal, &append, &why);
+	bv__blobs_end(&recording->blobs);
+	if (code != BV_OK)
+		return tell_lost(recording,
+				 bv_canon_bytes(arena, &bv_boundary_report_type, &report->value),
 				 &why, err);
 	recording->ended = true;
 	bv__reserve_release(&recording->reserve);
-	return BV_OK;
+	return not_kept.code == BV_OK ? BV_OK : tell_not_kept(&not_kept, err);
 }
 
 void bv__record_abandon(struct bv__recording *recording, const struct bv_boundary_plan *plan,
@@ -340,5 +444,6 @@ void bv__record_abandon(struct bv__recording *recording, const struct bv_boundar
 			(void)bv__journal_append(recording->journal, &append, NULL);
 		recording->ended = true;
 	}
+	bv__blobs_end(&recording->blobs);
 	bv__reserve_release(&recording->reserve);
 }

@@ -41,6 +41,32 @@ const char *bv_report_summary(const struct bv_report *report)
 	return report->summary.data;
 }
 
+size_t bv_report_artifact_count(const struct bv_report *report)
+{
+	return report->value.body.artifacts.count;
+}
+
+size_t bv_report_left_out_count(const struct bv_report *report)
+{
+	const struct bv_report_body *body = &report->value.body;
+
+	return (body->has_left_out ? body->left_out.count : 0) +
+	       (body->has_left_out_more ? (size_t)body->left_out_more : 0);
+}
+
+void bv_report_left_out(const struct bv_report *report, size_t index, const char **ret_name,
+			const char **ret_why)
+{
+	const struct bv_report_body *body = &report->value.body;
+
+	*ret_name = NULL;
+	*ret_why = "";
+	if (!body->has_left_out || index >= body->left_out.count)
+		return;
+	*ret_name = body->left_out.items[index].name.data;
+	*ret_why = bv__text_left_out(body->left_out.items[index].cause);
+}
+
 const char *bv_report_limit(const struct bv_report *report)
 {
 	return report->value.body.has_stopped_by

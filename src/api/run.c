@@ -143,6 +143,14 @@ static enum bv_code gate(void *context, const struct bv_backend_bound *bound, st
 	return bv__record_gate(&run->recording, bound, err);
 }
 
+static enum bv_code keep(void *context, int fd, uint64_t most, struct bv_digest *ret_content,
+			 uint64_t *ret_size_bytes, struct bv_error *err)
+{
+	struct bv_run *run = context;
+
+	return bv__record_keep(&run->recording, fd, most, ret_content, ret_size_bytes, err);
+}
+
 static void take_options(struct bv_run *run, const struct bv_run_options *options,
 			 struct bv_backend_options *backend_options)
 {
@@ -152,6 +160,7 @@ static void take_options(struct bv_run *run, const struct bv_run_options *option
 	run->context = options->context;
 	run->recording.journal = options->journal;
 	run->recording.key = options->idempotency_key;
+	run->recording.keeps_output = options->keep_output;
 	backend_options->terminal_rows = options->terminal_rows;
 	backend_options->terminal_columns = options->terminal_columns;
 }
@@ -175,6 +184,7 @@ static enum bv_code launch(struct bv_run *run, struct bv_backend_options *option
 	options->context = run;
 	options->attempt = run->recording.attempt;
 	options->gate = run->recording.journal ? gate : NULL;
+	options->keep = run->recording.journal ? keep : NULL;
 	return run->backend->start(run->backend->self, &run->plan, options, &run->run, err);
 }
 
@@ -190,7 +200,12 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
 				      "the backend %s plans, and never runs anything",
 				      run->backend->id);
 	take_options(run, options, &backend_options);
-	run->recording.reserve.fd = -1;
+	if (!run->recording.journal &&
+	    (run->recording.keeps_output ||
+	     (plan->value.has_execution && plan->value.execution.has_output_dir)))
+		return bv_fail_remedy(
+			err, BV_E_ARGUMENT, "journal", "give a journal, or keep nothing",
+			"what a program leaves is kept beside a journal, and there is none");
 	if (run->recording.key && !run->recording.journal)
 		return bv_fail_remedy(err, BV_E_ARGUMENT, "idempotency-key", "give a journal",
 				      "without a journal nobody knows what ran before");
@@ -219,6 +234,7 @@ enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_option
 	if (!run)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a run");
 	run->backend = plan->backend;
+	run->recording.reserve.fd = run->recording.blobs.dir = -1;
 	code = start(run, plan, options, err);
 	if (code != BV_OK) {
 		bv__record_abandon(&run->recording, &run->plan, "it could not be started");
@@ -394,7 +410,7 @@ static enum bv_code record(struct bv_run *run, const struct bv_report *report, s
 		return BV_OK;
 	code = bv__memory_map(&scratch, BV_RECORD_SCRATCH_BYTES, err);
 	if (code == BV_OK)
-		code = bv__record_report(&run->recording, &scratch, &report->value, err);
+		code = bv__record_report(&run->recording, &scratch, report, err);
 	bv__memory_unmap(&scratch);
 	return code;
 }

@@ -390,33 +390,84 @@ enum bv_code bv_spec_tmp_inodes(struct bv_spec *spec, uint64_t inodes, struct bv
 	return BV_OK;
 }
 
-/* What is kept apart can be listed, committed and discarded, and a plan must hold all three. */
-enum bv_code bv_spec_stage(struct bv_spec *spec, bool stage, struct bv_error *err)
+/* What is left can be listed, committed and discarded, and a plan must hold all three. */
+static void settle_outputs(struct bv_spec *spec)
 {
 	static const enum bv_host_control_tag wanted[] = {BV_CONTROL_LIST_OUTPUTS,
 							  BV_CONTROL_COMMIT_ARTIFACT,
 							  BV_CONTROL_DISCARD_ARTIFACT};
-	struct bv_host_control_list *list;
-	enum bv_code code;
+	const struct bv_execution_options *options = execution(spec);
+	struct bv_host_control_list *list = &spec->value.controls;
+	const bool any = options->stage || options->has_output_dir;
 	size_t kept = 0;
 
-	if (!spec)
-		return refuse_null(err, "spec");
-	list = &spec->value.controls;
-	code = make_room(spec, 3 * list_bytes(list->count + 3, sizeof *list->items), err);
-	if (code != BV_OK)
-		return code;
-	execution(spec)->has_stage = stage;
-	execution(spec)->stage = stage;
-	for (size_t i = 0; stage && i < sizeof wanted / sizeof *wanted; i++)
+	for (size_t i = 0; any && i < sizeof wanted / sizeof *wanted; i++)
 		control(spec, wanted[i])->u.commit.durability = BV_COMMIT_DURABLE;
-	for (size_t i = 0; !stage && i < list->count; i++) {
+	for (size_t i = 0; !any && i < list->count; i++) {
 		if (list->items[i].tag != wanted[0] && list->items[i].tag != wanted[1] &&
 		    list->items[i].tag != wanted[2])
 			list->items[kept++] = list->items[i];
 	}
-	if (!stage)
+	if (!any)
 		list->count = kept;
+}
+
+static enum bv_code make_room_for_controls(struct bv_spec *spec, size_t more, struct bv_error *err)
+{
+	const struct bv_host_control_list *list = &spec->value.controls;
+
+	return make_room(spec, more + 3 * list_bytes(list->count + 3, sizeof *list->items), err);
+}
+
+enum bv_code bv_spec_stage(struct bv_spec *spec, bool stage, struct bv_error *err)
+{
+	enum bv_code code;
+
+	if (!spec)
+		return refuse_null(err, "spec");
+	code = make_room_for_controls(spec, 0, err);
+	if (code != BV_OK)
+		return code;
+	execution(spec)->has_stage = stage;
+	execution(spec)->stage = stage;
+	settle_outputs(spec);
+	return BV_OK;
+}
+
+enum bv_code bv_spec_delta(struct bv_spec *spec, bool delta, struct bv_error *err)
+{
+	enum bv_code code;
+
+	if (!spec)
+		return refuse_null(err, "spec");
+	code = make_room(spec, 0, err);
+	if (code != BV_OK)
+		return code;
+	execution(spec)->has_delta = delta;
+	execution(spec)->delta = delta;
+	return BV_OK;
+}
+
+enum bv_code bv_spec_output(struct bv_spec *spec, const char *path, uint64_t limit_bytes,
+			    struct bv_error *err)
+{
+	char whole[2 * PATH_MAX];
+	enum bv_code code = BV_OK;
+
+	if (!spec)
+		return refuse_null(err, "spec");
+	if (path)
+		code = absolute(path, "output", whole, err);
+	if (code == BV_OK)
+		code = make_room_for_controls(spec, path ? strlen(whole) + 1 : 0, err);
+	if (code != BV_OK)
+		return code;
+	execution(spec)->has_output_dir = path != NULL;
+	if (path)
+		execution(spec)->output_dir = keep(spec, bv_str_from(whole));
+	execution(spec)->has_output_dir_limit_bytes = path && limit_bytes;
+	execution(spec)->output_dir_limit_bytes = limit_bytes;
+	settle_outputs(spec);
 	return BV_OK;
 }
 

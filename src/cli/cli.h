@@ -31,6 +31,7 @@ int cli_plan(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_report(int argc, char **argv);
 int cli_journal(int argc, char **argv);
+int cli_artifacts(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 
 /* ---- say.c: what bvisor says itself, always on stderr and never with raw control characters ---- */

@@ -385,6 +385,7 @@ static int take_journal_text(struct cli_request *request, const struct cli_flag 
 		{"--resolve", &request->attempt},
 		{"--note", &request->note},
 		{"--proof", &request->proof},
+		{"--to", &request->to},
 	};
 	size_t i = 0;
 
@@ -403,6 +404,43 @@ static int take_time(struct cli_request *request, const struct cli_flag *flag, c
 							  : &request->until);
 
 	return wrong ? refuse(flag, value, wrong) : 0;
+}
+
+static int take_output(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	const char *wrong = NULL;
+
+	if (strcmp(flag->name, "--output") == 0)
+		request->artifacts_dir = value;
+	else
+		wrong = cli_parse_size(value, &request->artifacts_limit);
+	if (wrong)
+		return refuse(flag, value, wrong);
+	/* Whichever comes first waits for the other. */
+	return request->artifacts_dir ? told(flag,
+					     bv_spec_output(request->spec, request->artifacts_dir,
+							    request->artifacts_limit, &error),
+					     &error)
+				      : 0;
+}
+
+static int take_durability(struct cli_request *request, const struct cli_flag *flag,
+			   const char *value)
+{
+	static const char *const names[] = {
+		[BV_COMMIT_AS_DURABLE] = "durable",
+		[BV_COMMIT_AS_ATOMIC] = "atomic",
+		[BV_COMMIT_AS_BEST_EFFORT] = "best-effort",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			request->durability = (enum bv_durability)i;
+			return 0;
+		}
+	}
+	return refuse(flag, value, "is none of durable, atomic, best-effort");
 }
 
 static int take_last(struct cli_request *request, const struct cli_flag *flag, const char *value)
@@ -434,6 +472,12 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 		request->journal_values = true;
 	else if (strcmp(flag->name, "--print-spec") == 0)
 		request->print_spec = true;
+	else if (strcmp(flag->name, "--replace") == 0)
+		request->replace = true;
+	else if (strcmp(flag->name, "--keep-output") == 0)
+		request->keep_output = true;
+	else if (strcmp(flag->name, "--delta") == 0)
+		return told(flag, bv_spec_delta(request->spec, true, &error), &error);
 	else if (strcmp(flag->name, "--stage") == 0) {
 		request->stage = true;
 		return told(flag, bv_spec_stage(request->spec, true, &error), &error);
@@ -448,6 +492,8 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 #define JOURNAL                                                                                    \
 	(CLI_JOURNAL_LS | CLI_JOURNAL_SHOW | CLI_JOURNAL_VERIFY | CLI_JOURNAL_EXPORT |             \
 	 CLI_JOURNAL_ANCHOR | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC)
+#define ARTIFACTS                                                                                  \
+	(CLI_ARTIFACTS_LS | CLI_ARTIFACTS_SHOW | CLI_ARTIFACTS_COMMIT | CLI_ARTIFACTS_DISCARD)
 #define ALL (SPEC | CLI_DOCTOR | CLI_REPORT_SHOW | CLI_REPORT_VERIFY)
 
 static const char files[] = "Files", process[] = "Process", budget[] = "Limits",
@@ -479,6 +525,14 @@ const struct cli_flag cli_flags[] = {
 	 " --overlay ", NULL},
 	{"--commit", "ask|always|ok|never", CLI_RUN, files,
 	 "what becomes of staged changes; ok: committed if it exits with 0", take_commit, "", NULL},
+
+	{"--delta", NULL, SPEC, files, "list staged changes in the report, with digests",
+	 take_switch, " --diff ", NULL},
+	{"--output", "DIR", SPEC, files,
+	 "keep the files it leaves there beside the journal: its artifacts", take_output,
+	 " --artifacts --collect ", NULL},
+	{"--output-size", "SIZE", SPEC, files, "keep at most SIZE of them (default 1G)",
+	 take_output, "", NULL},
 
 	{"--net", "none", SPEC, process, "no network (default)", take_net,
 	 " --allow-net --network --unshare-net ", NULL},
@@ -516,6 +570,10 @@ const struct cli_flag cli_flags[] = {
 
 	{"--stdin", "FILE|none|-", CLI_RUN, streams,
 	 "what it reads; - relays yours even from a terminal", take_stdin, " --input ", NULL},
+	{"--stdout", "FILE", CLI_ARTIFACTS_SHOW, streams, "write it there, not over a file",
+	 take_path, " --output-file -o ", NULL},
+	{"--raw", NULL, CLI_ARTIFACTS_SHOW, streams, "write it even to a terminal, as it is",
+	 take_switch, "", NULL},
 	{"--stdout", "FILE", CLI_RUN, streams, "where its output goes instead of yours", take_path,
 	 " --output-file -o ", NULL},
 	{"--stderr", "FILE", CLI_RUN, streams, "the same for its error output", take_path, "",
@@ -528,8 +586,9 @@ const struct cli_flag cli_flags[] = {
 	 " --max-output ", NULL},
 	{"--capture-limit", "SIZE", SPEC, streams, "keep at most SIZE of each stream (default 1M)",
 	 take_limit, "", NULL},
-	{"--output", "DIR", SPEC, streams, NULL, NULL, "",
-	 "grant a directory with --write and collect from there"},
+	{"--keep-output", NULL, CLI_RUN, streams,
+	 "keep what is captured of its streams beside the journal", take_switch, " --keep-streams ",
+	 NULL},
 
 	{"--require", "enforced[:KIND]", SPEC, how,
 	 "refuse what is only mediated, for all or one requirement", take_require,
@@ -545,10 +604,10 @@ const struct cli_flag cli_flags[] = {
 	 " --dry-run ", NULL},
 	{"--profile", "NAME", SPEC, out, NULL, NULL, "",
 	 "keep the flags in a file with --print-spec and use --spec"},
-	{"--journal", "PATH|none", SPEC | JOURNAL, out,
+	{"--journal", "PATH|none", SPEC | JOURNAL | ARTIFACTS, out,
 	 "where runs are recorded (default: $XDG_STATE_HOME/bvisor/journal.db)", take_journal_text,
 	 " --audit-log --db ", NULL},
-	{"--journal-key", "FILE", CLI_RUN | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC, out,
+	{"--journal-key", "FILE", CLI_RUN | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC | ARTIFACTS, out,
 	 "the key its signatures are made with (default: PATH.key)", take_journal_text, "", NULL},
 	{"--journal-values", NULL, CLI_RUN, out, "let it keep the values of --env too", take_switch,
 	 "", NULL},
@@ -582,16 +641,24 @@ const struct cli_flag cli_flags[] = {
 	 take_journal_text, "", NULL},
 	{"--note", "TEXT", CLI_JOURNAL_RECOVER, out, "how it was settled", take_journal_text,
 	 " --message -m ", NULL},
+	{"--to", "DIR", CLI_ARTIFACTS_COMMIT, out, "the directory they go to, which is there",
+	 take_journal_text, " --into --dest --directory -C ", NULL},
+	{"--replace", NULL, CLI_ARTIFACTS_COMMIT, out, "files that are there give way", take_switch,
+	 " --force --overwrite -f ", NULL},
+	{"--durability", "durable|atomic|best-effort", CLI_ARTIFACTS_COMMIT, out,
+	 "what has to be reached for it to count as done (default: durable)", take_durability, "",
+	 NULL},
 	{"--report", "FILE", CLI_JOURNAL_SHOW, out, "write the sealed report there", take_path, "",
 	 NULL},
 	{"--report", "FILE", CLI_RUN, out, "write the sealed report; JSON if FILE ends in .json",
 	 take_path, " --log --audit ", NULL},
-	{"--json", NULL, JOURNAL & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR), out, "write JSON",
-	 take_switch, " --format -j ", NULL},
+	{"--json", NULL,
+	 (JOURNAL | ARTIFACTS) & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR | CLI_ARTIFACTS_SHOW),
+	 out, "write JSON", take_switch, " --format -j ", NULL},
 	{"--json", NULL, ALL, out,
 	 "write JSON; with run and no --report, the report goes to stderr", take_switch,
 	 " --format -j ", NULL},
-	{"--quiet", NULL, ALL | JOURNAL, out,
+	{"--quiet", NULL, ALL | JOURNAL | ARTIFACTS, out,
 	 "bvisor itself says nothing; the exit code still tells", take_switch, " -q --silent ",
 	 NULL},
 	{NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL},

@@ -300,10 +300,11 @@ static void tell_verified(const struct cli_request *request,
 	if (request->json) {
 		printf("{\"verified\":true,\"records\":%llu,\"attempts\":%llu,\"anchors\":%llu,"
 		       "\"anchored_record\":%llu,\"removed\":%llu,\"clock_steps\":%llu,"
-		       "\"head\":\"%s\",\"public_key\":\"%s\"}\n",
+		       "\"files\":%llu,\"file_bytes\":%llu,\"head\":\"%s\",\"public_key\":\"%s\"}\n",
 		       (unsigned long long)found->records, (unsigned long long)found->attempts,
 		       (unsigned long long)found->anchors, (unsigned long long)found->anchored_seq,
 		       (unsigned long long)found->removed, (unsigned long long)found->clock_steps,
+		       (unsigned long long)found->blobs, (unsigned long long)found->blob_bytes,
 		       found->head, found->public_key);
 		return;
 	}
@@ -312,6 +313,9 @@ static void tell_verified(const struct cli_request *request,
 	printf("verified: %llu records of %llu attempts; signatures: %llu, the last over record %llu\n",
 	       (unsigned long long)found->records, (unsigned long long)found->attempts,
 	       (unsigned long long)found->anchors, (unsigned long long)found->anchored_seq);
+	if (found->blobs)
+		printf("files kept beside it, each read: %llu, %llu bytes\n",
+		       (unsigned long long)found->blobs, (unsigned long long)found->blob_bytes);
 	if (found->removed)
 		printf("contents removed by decision: %llu records\n",
 		       (unsigned long long)found->removed);
@@ -497,7 +501,7 @@ static int recover(const struct cli_request *request, struct bv_journal *journal
 static int gc(const struct cli_request *request, struct bv_journal *journal)
 {
 	struct bv_error error = {0};
-	uint64_t attempts = 0;
+	uint64_t attempts = 0, files = 0, bytes = 0;
 
 	if (!request->until) {
 		cli_say("journal gc: nothing says which records may go");
@@ -505,13 +509,18 @@ static int gc(const struct cli_request *request, struct bv_journal *journal)
 			"write --until TIME: attempts that had ended before it lose their contents");
 		return CLI_EXIT_REFUSED;
 	}
-	if (bv_journal_prune(journal, request->until, &attempts, &error) != BV_OK)
+	if (bv_journal_prune(journal, request->until, &attempts, &error) != BV_OK ||
+	    bv_journal_sweep(journal, &files, &bytes, &error) != BV_OK)
 		return fail(&error);
 	if (request->json)
-		printf("{\"attempts\":%llu}\n", (unsigned long long)attempts);
+		printf("{\"attempts\":%llu,\"files\":%llu,\"bytes\":%llu}\n",
+		       (unsigned long long)attempts, (unsigned long long)files,
+		       (unsigned long long)bytes);
 	else if (!request->quiet)
-		printf("contents of %llu attempts were removed; their hashes stay\n",
-		       (unsigned long long)attempts);
+		printf("contents of %llu attempts were removed; their hashes stay\n"
+		       "kept files nothing refers to were removed: %llu, %llu bytes\n",
+		       (unsigned long long)attempts, (unsigned long long)files,
+		       (unsigned long long)bytes);
 	return cli_close_stdout(CLI_EXIT_OK);
 }
 

@@ -16,6 +16,7 @@ static const struct {
 	{"doctor", cli_doctor, "this machine's support table, each cell tried for real"},
 	{"report", cli_report, "read or verify what a run reported"},
 	{"journal", cli_journal, "what ran, whether its record is whole, showing it to others"},
+	{"artifacts", cli_artifacts, "what runs left behind, and what becomes of it"},
 	{"__probe", cli_probe, NULL},
 };
 
@@ -28,7 +29,7 @@ static int help(FILE *stream)
 		"Runs a program nobody trusts inside an explicit boundary, and reports the truth about it.\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (commands[i].summary)
-			fprintf(stream, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+			fprintf(stream, "  %-9s  %s\n", commands[i].name, commands[i].summary);
 	}
 	fprintf(stream, "\nbvisor COMMAND --help says more.  For a start:\n\n"
 			"  bvisor doctor\n"
@@ -52,7 +53,7 @@ static void fill_standard_streams(void)
 
 static int unknown(const char *name)
 {
-	static const char *const later[] = {"wasm", "learn", "artifacts"};
+	static const char *const later[] = {"wasm", "learn"};
 
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
 		if (strcmp(name, later[i]) == 0) {

@@ -86,6 +86,26 @@ static const struct command_text texts[] = {
 	 "Removes the contents of attempts that had ended before TIME.  Hashes and times stay, so\n"
 	 "that the rest verifies as before; the journal says that it was done, and by whom.",
 	 "  bvisor journal gc --until 90d\n"},
+	{CLI_ARTIFACTS_LS, "artifacts ls", "bvisor artifacts ls [flags] [ATTEMPT]",
+	 "Lists what an attempt left, or without ATTEMPT everything that waits for a decision.",
+	 "  bvisor run --write out --output out -- make dist\n"
+	 "  bvisor artifacts ls\n"},
+	{CLI_ARTIFACTS_SHOW, "artifacts show", "bvisor artifacts show [flags] ATTEMPT NAME",
+	 "Writes the bytes of an artifact; /stdout and /stderr are those of run --keep-output.",
+	 "  bvisor artifacts show 9e40b0d4 report.txt | less\n"
+	 "\n"
+	 "Exit status: 0; 1 if the bytes were altered; 125 if there are none.\n"},
+	{CLI_ARTIFACTS_COMMIT, "artifacts commit",
+	 "bvisor artifacts commit [flags] ATTEMPT [NAME...] --to DIR",
+	 "Writes artifacts into a directory that is there: those named, or all that are undecided.\n"
+	 "The decision is recorded before anything is written.  Files that are there stay, and none\n"
+	 "is committed, unless --replace is given.",
+	 "  bvisor artifacts commit 9e40b0d4 --to /srv/results\n"
+	 "  bvisor artifacts commit 9e40b0d4 report.txt --to . --replace\n"},
+	{CLI_ARTIFACTS_DISCARD, "artifacts discard",
+	 "bvisor artifacts discard [flags] ATTEMPT [NAME...]",
+	 "Removes what was kept of an attempt: what is named, or all that is undecided.",
+	 "  bvisor artifacts discard 9e40b0d4\n"},
 };
 
 static const struct command_text *text_of(enum cli_command command)

@@ -18,6 +18,10 @@ enum cli_command {
 	CLI_JOURNAL_ANCHOR = 512,
 	CLI_JOURNAL_RECOVER = 1024,
 	CLI_JOURNAL_GC = 2048,
+	CLI_ARTIFACTS_LS = 4096,
+	CLI_ARTIFACTS_SHOW = 8192,
+	CLI_ARTIFACTS_COMMIT = 16384,
+	CLI_ARTIFACTS_DISCARD = 32768,
 };
 
 enum cli_stdin {
@@ -52,6 +56,11 @@ struct cli_request {
 	bool journal_values;
 	uint64_t since, until; /* Unix microseconds; 0: not given */
 	uint64_t last;
+	const char *to;            /* where artifacts are committed */
+	const char *artifacts_dir; /* --output */
+	uint64_t artifacts_limit;  /* bytes; 0: the default */
+	enum bv_durability durability;
+	bool replace, keep_output;
 	bool stage, commit_given;
 	enum cli_commit commit;
 	char **operands; /* what follows the flags: the program and its arguments, or a file */

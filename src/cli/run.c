@@ -378,6 +378,34 @@ static int settle(const struct session *s, const struct bv_report *report)
 	return status;
 }
 
+/* What it left: where to find it, and what was left out. */
+static void tell_artifacts(const struct session *s, const struct bv_report *report)
+{
+	enum { SHOWN_MAX = 20, SHOWN_NAME_BYTES = 1024 };
+	const size_t kept = bv_report_artifact_count(report),
+		     left = bv_report_left_out_count(report);
+
+	if (!s->request->artifacts_dir && kept + left == 0)
+		return;
+	if (kept > 0)
+		cli_say("%zu %s kept: bvisor artifacts ls %.12s", kept,
+			kept == 1 ? "artifact" : "artifacts", bv_run_attempt(s->run));
+	else
+		cli_say("no artifact was left");
+	for (size_t i = 0; i < left && i < SHOWN_MAX; i++) {
+		const char *name, *why;
+		char shown[SHOWN_NAME_BYTES];
+
+		bv_report_left_out(report, i, &name, &why);
+		if (!name)
+			break;
+		cli_show_name(name, shown, sizeof shown);
+		cli_note("  left out    %s: %s", shown, why);
+	}
+	if (left > SHOWN_MAX)
+		cli_note("  and %zu more left out; the report names them", left - SHOWN_MAX);
+}
+
 static int end(struct session *s)
 {
 	static const char *const names[] = {"standard output", "standard error"};
@@ -406,6 +434,7 @@ static int end(struct session *s)
 		cli_say("not run again: attempt %.12s was this request, and ended then",
 			bv_run_attempt(s->run));
 	status = status_of(s, report);
+	tell_artifacts(s, report);
 	if (settle(s, report) != 0)
 		kept = -1;
 	bv_report_free(report);
@@ -441,6 +470,7 @@ static int run(struct session *s)
 		return CLI_EXIT_REFUSED;
 	options.journal = s->journal;
 	options.idempotency_key = s->request->idempotency_key;
+	options.keep_output = s->request->keep_output;
 	if (bv_spec_stdin(s->request->spec, s->source.fd >= 0 && !s->request->terminal, &error) !=
 		    BV_OK ||
 	    bv_plan_make(s->request->spec, s->request->backend, &plan, &error) != BV_OK) {

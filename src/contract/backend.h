@@ -70,6 +70,13 @@ struct bv_backend_options {
 	/* NULL, or called once with `context` before the workload can run; an error keeps it from that. */
 	enum bv_code (*gate)(void *context, const struct bv_backend_bound *bound,
 			     struct bv_error *err);
+	/*
+	 * Keeps what can be read from `fd`, at most so many bytes, and says what it was; with `context`.
+	 * BV_E_SYSTEM: it cannot be read; BV_E_STATE: it is longer; anything else: it cannot be kept.
+	 * NULL: nothing can be.
+	 */
+	enum bv_code (*keep)(void *context, int fd, uint64_t most, struct bv_digest *ret_content,
+			     uint64_t *ret_size_bytes, struct bv_error *err);
 	/* Files of bvisor itself that no workload may reach. */
 	const struct bv_str *own_files;
 	size_t own_file_count;

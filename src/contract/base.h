@@ -42,6 +42,11 @@ struct bv_u32_list {
 	size_t count;
 };
 
+struct bv_digest_list {
+	struct bv_digest *items;
+	size_t count;
+};
+
 struct bv_text_pair {
 	struct bv_str key;
 	struct bv_str value;

@@ -22,6 +22,9 @@ static const struct {
 	{BV_EVENT_ANCHOR, &bv_anchor_event_type, "anchor"},
 	{BV_EVENT_REFUSED, &bv_refused_event_type, "refused"},
 	{BV_EVENT_PRUNED, &bv_pruned_event_type, "pruned"},
+	{BV_EVENT_KEPT, &bv_kept_event_type, "kept"},
+	{BV_EVENT_DECISION, &bv_decision_event_type, "decision"},
+	{BV_EVENT_REMOVED, &bv_removed_event_type, "removed"},
 };
 
 enum { EVENT_COUNT = sizeof events / sizeof *events };

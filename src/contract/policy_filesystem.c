@@ -302,6 +302,28 @@ static enum bv_code gate_stage(struct bv__gate *gate, struct bv_execution_option
 	return BV_OK;
 }
 
+/* The same for files that are to be collected; and only what is kept apart can be told from the rest. */
+static enum bv_code gate_output(struct bv__gate *gate, struct bv_execution_options *execution)
+{
+	const struct bv_path at = {&top, "output_dir", 0};
+	enum bv_code code = BV_OK;
+
+	execution->has_delta = execution->has_delta && execution->delta;
+	execution->has_output_dir_limit_bytes = execution->has_output_dir_limit_bytes &&
+						execution->has_output_dir;
+	if (execution->has_delta && !execution->has_stage)
+		return bv__refuse(gate, (&(struct bv_path){&top, "delta", 0}),
+				  "stage what it writes (--stage), or drop the option",
+				  "changes are to be listed, and nothing is kept apart to compare");
+	if (!execution->has_output_dir)
+		return BV_OK;
+	code = bv__gate_path(gate, &at, execution->output_dir, &execution->output_dir);
+	if (code == BV_OK && !is_asked_for(gate, BV_KIND_LIST_OUTPUTS))
+		return bv__refuse(gate, &at, "add the control ListOutputs, or drop the option",
+				  "artifacts are to be left, and nothing asks to list them");
+	return code;
+}
+
 static bool says_something(const struct bv_execution_options *execution)
 {
 	for (size_t i = 0; i < bv_execution_options_type.row_count; i++)
@@ -331,6 +353,8 @@ enum bv_code bv__gate_execution(struct bv__gate *gate)
 		code = gate_grace(gate, execution);
 	if (code == BV_OK)
 		code = gate_stage(gate, execution);
+	if (code == BV_OK)
+		code = gate_output(gate, execution);
 	if (code != BV_OK)
 		return code;
 

@@ -179,11 +179,29 @@ static bool is_zero(const struct bv_digest *digest)
 	return bv_digest_equal(digest, &zero);
 }
 
+/* The table of what was kept follows as well; most records say nothing of it. */
+static enum bv_code fold_kept(struct bv_journal *journal, const struct bv__record *record,
+			      struct bv__kept_list *kept, bool *loaded, struct bv_error *err)
+{
+	enum bv_code code = BV_OK;
+
+	if (record->kind != BV_EVENT_KEPT && record->kind != BV_EVENT_DECISION &&
+	    record->kind != BV_EVENT_DISPOSITION)
+		return BV_OK;
+	if (!*loaded)
+		code = bv__kept_load(journal->db, &record->attempt, kept, err);
+	*loaded = true;
+	journal->scratch.used = 0;
+	return code == BV_OK ? bv__kept_fold(kept, &journal->scratch, record, err) : code;
+}
+
 static enum bv_code write_entries(struct writing *writing, struct bv__append *append)
 {
 	struct bv_journal *journal = writing->journal;
 	const bool of_attempt = !is_zero(&append->attempt);
+	struct bv__kept_list kept = {NULL, 0, 0, false};
 	struct bv__attempt attempt;
+	bool loaded = false;
 	enum bv_code code = BV_OK;
 
 	if (append->check != NULL)
@@ -204,9 +222,14 @@ static enum bv_code write_entries(struct writing *writing, struct bv__append *ap
 		if (code == BV_OK && of_attempt)
 			code = bv__attempt_fold(&attempt, &journal->scratch, &record,
 						&append->error);
+		if (code == BV_OK && of_attempt)
+			code = fold_kept(journal, &record, &kept, &loaded, &append->error);
 	}
 	if (code == BV_OK && of_attempt)
 		code = store_attempt(journal, &attempt, &append->error);
+	if (code == BV_OK && loaded)
+		code = bv__kept_store(journal, &append->attempt, &kept, &append->error);
+	bv__kept_clear(&kept);
 	if (code == BV_OK && (!of_attempt || attempt.ended_us != 0))
 		writing->ended = true;
 	return code;

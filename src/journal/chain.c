@@ -158,7 +158,8 @@ static enum bv_code fold_recovery(struct bv__attempt *attempt, const struct bv__
 		break;
 	case BV_RECOVERY_COMPLETED:
 		/* Something was left of an attempt that had ended: its end stays what it was. */
-		if (attempt->seq == 0 || attempt->state != BV_ATTEMPT_REPORTED)
+		if (attempt->seq == 0 || (attempt->state != BV_ATTEMPT_REPORTED &&
+					  attempt->state != BV_ATTEMPT_RESOLVED))
 			return refuse(attempt, record, err);
 		break;
 	}
@@ -221,8 +222,11 @@ enum bv_code bv__attempt_fold(struct bv__attempt *attempt, struct bv_arena *scra
 	case BV_EVENT_REPORT:
 	case BV_EVENT_RECOVERY:
 		return fold_decoded(attempt, scratch, record, err);
+	case BV_EVENT_KEPT:
+	case BV_EVENT_DECISION:
 	case BV_EVENT_DISPOSITION:
-		return attempt->seq != 0 && attempt->state == BV_ATTEMPT_REPORTED
+		return attempt->seq != 0 && (attempt->state == BV_ATTEMPT_REPORTED ||
+					     attempt->state == BV_ATTEMPT_RESOLVED)
 			       ? BV_OK
 			       : refuse(attempt, record, err);
 	case BV_EVENT_RECOVERY_INTENT:

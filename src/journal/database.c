@@ -3,6 +3,7 @@
  * database.c - opens the journal's database, or makes it, and believes nothing it finds there.
  */
 #include "database.h"
+#include "blobs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,14 @@ static const char schema[] =
 	"CREATE INDEX attempt_open ON attempt(state) WHERE state < 2;"
 	"CREATE INDEX attempt_key ON attempt(idem_key) WHERE idem_key IS NOT NULL;";
 
+/* Follows from the records, as `attempt` does.  Journals from before there were artifacts lack it. */
+static const char schema_kept[] =
+	"CREATE TABLE IF NOT EXISTS kept(attempt BLOB NOT NULL, id BLOB NOT NULL, name TEXT NOT NULL,"
+	" digest BLOB NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" PRIMARY KEY(attempt, id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX IF NOT EXISTS kept_digest ON kept(digest);"
+	"CREATE INDEX IF NOT EXISTS kept_open ON kept(attempt) WHERE state IN (1, 2, 3);";
+
 static const char *const texts[BV_SQL_COUNT] = {
 	[BV_SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[BV_SQL_COMMIT] = "COMMIT",
@@ -72,6 +81,8 @@ static const char *const texts[BV_SQL_COUNT] = {
 			       " request=excluded.request",
 	[BV_SQL_BY_KEY] = "SELECT " BV__ATTEMPT_COLUMNS
 			  " FROM attempt WHERE idem_key=? ORDER BY seq DESC LIMIT 1",
+	[BV_SQL_KEPT_PUT] = "INSERT OR REPLACE INTO kept(attempt, id, name, digest, size, state)"
+			    " VALUES(?,?,?,?,?,?)",
 };
 
 static const char elsewhere[] = "name another with --journal PATH, or do without: --journal none";
@@ -263,7 +274,8 @@ static bool is_remote(const char *directory)
 static enum bv_code make_names(struct bv_journal *journal,
 			       const struct bv__journal_options *options, struct bv_error *err)
 {
-	static const char *const suffixes[BV_JOURNAL_FILES] = {"", "-wal", "-shm", ".key"};
+	static const char *const suffixes[BV_JOURNAL_FILES] = {"", "-wal", "-shm", ".blobs",
+							       ".key"};
 	char directory[PATH_MAX], name[PATH_MAX], real[PATH_MAX];
 	enum bv_code code = BV_OK;
 
@@ -297,8 +309,7 @@ static enum bv_code make_names(struct bv_journal *journal,
 				       "the path of the journal is too long");
 	}
 	if (options->key_path != NULL)
-		(void)snprintf(journal->files[BV_JOURNAL_FILES - 1], PATH_MAX, "%s",
-			       options->key_path);
+		(void)snprintf(journal->files[BV_JOURNAL_KEY], PATH_MAX, "%s", options->key_path);
 	return BV_OK;
 }
 
@@ -539,12 +550,18 @@ static enum bv_code open_database(struct bv_journal *journal, struct bv_error *e
 		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
 				      "the journal '%s' cannot be written", path);
 	code = look(journal->db, path, &version, err);
-	if (code != BV_OK || version != 0)
+	if (code != BV_OK)
 		return code;
-	status = turn_on_wal(journal->db, journal->busy_ms);
-	return status == SQLITE_OK
-		       ? fill(journal, err)
-		       : bv__sql_fail(journal->db, status, "the journal cannot be made", err);
+	if (version == 0) {
+		status = turn_on_wal(journal->db, journal->busy_ms);
+		if (status == SQLITE_OK)
+			code = fill(journal, err);
+	}
+	if (code == BV_OK && status == SQLITE_OK && !bv__kept_exists(journal->db))
+		status = sqlite3_exec(journal->db, schema_kept, NULL, NULL, NULL);
+	if (code == BV_OK && status != SQLITE_OK)
+		code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
+	return code;
 }
 
 static enum bv_code read_store(struct bv_journal *journal, struct bv_error *err)
@@ -652,9 +669,11 @@ enum bv_code bv__journal_open(const struct bv__journal_options *options,
 	if (code == BV_OK)
 		code = read_store(journal, err);
 	if (code == BV_OK && !journal->read_only)
+		code = bv__blobs_prepare(journal, err);
+	if (code == BV_OK && !journal->read_only)
 		code = check_tail(journal, err);
 	if (code == BV_OK && !journal->read_only)
-		code = bv__signer_load(journal->files[BV_JOURNAL_FILES - 1], &journal->signer, err);
+		code = bv__signer_load(journal->files[BV_JOURNAL_KEY], &journal->signer, err);
 	if (code != BV_OK) {
 		bv__journal_close(journal);
 		return code;

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "journal.h"
+#include "kept.h"
 
 /* Statements that are used for every append, kept prepared. */
 enum bv__statement {
@@ -24,6 +25,7 @@ enum bv__statement {
 	BV_SQL_ATTEMPT,
 	BV_SQL_ATTEMPT_PUT,
 	BV_SQL_BY_KEY,
+	BV_SQL_KEPT_PUT,
 	BV_SQL_COUNT,
 };
 
@@ -31,7 +33,7 @@ struct bv_journal {
 	sqlite3 *db;
 	sqlite3_stmt *statements[BV_SQL_COUNT];
 	uint8_t store[BV_STORE_BYTES];
-	char files[BV_JOURNAL_FILES][PATH_MAX]; /* the first is the database, the last the key */
+	char files[BV_JOURNAL_FILES][PATH_MAX]; /* by enum bv__journal_part */
 	bool read_only, keep_values;
 	int syncs; /* what synchronous is set to: 1 FULL, 0 NORMAL, -1 unknown */
 	unsigned int busy_ms;
@@ -89,5 +91,23 @@ static inline void bv__statement_end(sqlite3_stmt **statement)
 	(void)sqlite3_finalize(*statement);
 }
 #define BV_FINALIZE __attribute__((cleanup(bv__statement_end)))
+
+/* Of table `kept`: an artifact, not a stream, that waits for a decision or for its end. */
+#define BV__UNDECIDED                                                                              \
+	"kept.state IN (0, 1, 2, 3, 6, 8) AND"                                                     \
+	" (kept.name NOT LIKE '/%' OR kept.name = '" BV_KEPT_CHANGES "')"
+
+/* kept.c: the table of what was kept, where there is one. */
+bool bv__kept_exists(sqlite3 *db);
+bool bv__kept_any_open(sqlite3 *db); /* whether a decision about one has no outcome yet */
+enum bv_code bv__kept_load(sqlite3 *db, const struct bv_digest *attempt,
+			   struct bv__kept_list *ret_list, struct bv_error *err);
+enum bv_code bv__kept_store(struct bv_journal *journal, const struct bv_digest *attempt,
+			    struct bv__kept_list *list, struct bv_error *err);
+enum bv_code bv__kept_refers(sqlite3 *db, const struct bv_digest *digest, bool *ret_refers,
+			     struct bv_error *err);
+/* Attempts with a row of the table that meets the condition, newest first. */
+enum bv_code bv__kept_attempts(const struct bv_journal *journal, const char *condition,
+			       bv__kept_attempt_fn fn, void *context, struct bv_error *err);
 
 #endif

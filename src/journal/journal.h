@@ -46,8 +46,15 @@ const char *bv__journal_path(const struct bv_journal *journal);
 bool bv__journal_keeps_values(const struct bv_journal *journal);
 const uint8_t *bv__journal_store(const struct bv_journal *journal); /* BV_STORE_BYTES of them */
 
-/* Everything a workload must not reach: the database, what SQLite keeps beside it, the key. */
-enum { BV_JOURNAL_FILES = 4 };
+/* Everything a workload must not reach: the database, what is kept beside it, the key. */
+enum bv__journal_part {
+	BV_JOURNAL_DATABASE,
+	BV_JOURNAL_WAL,
+	BV_JOURNAL_SHM,
+	BV_JOURNAL_BLOBS, /* a directory */
+	BV_JOURNAL_KEY,
+	BV_JOURNAL_FILES,
+};
 const char *bv__journal_file(const struct bv_journal *journal, int index);
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -227,7 +234,8 @@ struct bv__verify_options {
 
 struct bv__verified {
 	uint64_t records, attempts, anchors, removed, clock_steps;
-	uint64_t anchored_seq; /* the last record under a signature */
+	uint64_t blobs, blob_bytes; /* kept beside it; what two attempts share counts twice */
+	uint64_t anchored_seq;      /* the last record under a signature */
 	struct bv_digest head;
 	struct bv_digest public_key; /* of the last anchor */
 };

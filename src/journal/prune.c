@@ -17,8 +17,13 @@ static enum bv_code fail(struct bv_journal *journal, struct bv_error *err)
 			    "the journal cannot be written", err);
 }
 
-/* What is not over, or needs a person, stays as it is. */
-#define BV__OVER "state IN (2, 3, 5, 6) AND ended_us < ?1"
+/*
+ * What is not over, needs a person, or left artifacts that nobody decided about stays as it is:
+ * undecided bytes go by a decision about them alone.
+ */
+#define BV__OVER                                                                                   \
+	"state IN (2, 3, 5, 6) AND ended_us < ?1 AND NOT EXISTS (SELECT 1 FROM kept WHERE"         \
+	" kept.attempt=attempt.id AND " BV__UNDECIDED ")"
 
 static enum bv_code count(const struct bv_journal *journal, uint64_t before_us,
 			  struct bv_pruned_event *event, struct bv_error *err)
@@ -55,7 +60,9 @@ static enum bv_code prune(struct bv_journal *journal, void *context, struct bv_e
 	static const char text[] = "UPDATE event SET payload=NULL WHERE payload IS NOT NULL AND"
 				   " attempt IN (SELECT id FROM attempt WHERE " BV__OVER ")";
 	const struct bv_pruned_event *event = context;
-	BV_FINALIZE sqlite3_stmt *row = NULL;
+	static const char of_kept[] = "DELETE FROM kept WHERE attempt IN"
+				      " (SELECT id FROM attempt WHERE " BV__OVER ")";
+	BV_FINALIZE sqlite3_stmt *row = NULL, *kept = NULL;
 
 	if (sqlite3_prepare_v2(journal->db, text, -1, &row, NULL) != SQLITE_OK ||
 	    sqlite3_bind_int64(row, 1, (sqlite3_int64)event->before_unix_micros) != SQLITE_OK ||
@@ -65,6 +72,10 @@ static enum bv_code prune(struct bv_journal *journal, void *context, struct bv_e
 	if ((uint64_t)sqlite3_changes64(journal->db) != event->records)
 		return bv_fail_remedy(err, BV_E_BUSY, "journal", "do it again",
 				      "the journal changed while its old records were counted");
+	if (sqlite3_prepare_v2(journal->db, of_kept, -1, &kept, NULL) != SQLITE_OK ||
+	    sqlite3_bind_int64(kept, 1, (sqlite3_int64)event->before_unix_micros) != SQLITE_OK ||
+	    sqlite3_step(kept) != SQLITE_DONE)
+		return fail(journal, err);
 	return BV_OK;
 }
 

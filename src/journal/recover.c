@@ -6,7 +6,9 @@
  * verdict: an attempt has one end.  A process is known by its number, its start and the boot, never
  * by its number alone.
  */
+#include "blobs.h"
 #include "database.h"
+#include "dispose.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,6 +183,16 @@ static void end_group(struct lost *lost, struct bv_str path)
 		note(lost, "group", path, there ? "removed" : "gone", false);
 }
 
+/* Bytes of an attempt that no record names: its report, which would have, was never written. */
+static void drop_half_written(struct lost *lost)
+{
+	const size_t dropped = bv__blobs_drop(lost->journal, &lost->attempt.id);
+
+	if (dropped > 0)
+		note(lost, "bytes", bv_arena_format(lost->arena, "%zu files not yet kept", dropped),
+		     "removed", false);
+}
+
 static struct bv_str encode(struct lost *lost, const struct bv_type *type, const void *value)
 {
 	return bv_canon_bytes(lost->arena, type, value);
@@ -261,6 +273,8 @@ static enum bv_code settle(struct lost *lost, bv__recovered_fn fn, void *context
 		end_process(lost, &lost->bound.processes.items[i]);
 	for (size_t i = 0; code == BV_OK && lost->has_bound && i < lost->bound.groups.count; i++)
 		end_group(lost, lost->bound.groups.items[i]);
+	if (code == BV_OK)
+		drop_half_written(lost);
 	/* What could not be ended is tried again the next time: it has no verdict until then. */
 	if (code == BV_OK && lost->failed == 0)
 		code = write_verdict(lost, &error);
@@ -309,7 +323,7 @@ static enum bv_code look_at(struct lost *lost, const struct bv_host_place *here,
 
 /* The ids of the attempts without an end; malloc'd. */
 static enum bv_code find_open(struct bv_journal *journal, struct bv__attempt **ret_attempts,
-			      size_t *ret_count, struct bv_error *err)
+			      size_t *ret_count, bool *ret_decisions, struct bv_error *err)
 {
 	BV_FINALIZE sqlite3_stmt *rows = NULL;
 	sqlite3 *db = NULL;
@@ -349,6 +363,8 @@ static enum bv_code find_open(struct bv_journal *journal, struct bv__attempt **r
 		code = bv__sql_fail(db, status, "the journal cannot be read", err);
 	sqlite3_finalize(rows); /* before its database; told above */
 	rows = NULL;
+	/* Here, because looking costs nothing on a connection that is there. */
+	*ret_decisions = bv__kept_any_open(db);
 	(void)sqlite3_close(db); /* only read from */
 	return code;
 }
@@ -359,9 +375,12 @@ enum bv_code bv__journal_recover(struct bv_journal *journal, bv__recovered_fn fn
 	struct bv__attempt *attempts;
 	struct bv_host_place here;
 	struct bv_arena arena, rest;
+	bool decisions = false;
 	size_t count;
-	enum bv_code code = find_open(journal, &attempts, &count, err);
+	enum bv_code code = find_open(journal, &attempts, &count, &decisions, err);
 
+	if (code == BV_OK && decisions)
+		code = bv__dispose_recover(journal, fn, context, err);
 	/* Nothing to do costs nothing more. */
 	if (code != BV_OK || count == 0) {
 		free(attempts);
@@ -391,17 +410,20 @@ enum bv_code bv__journal_resolve(struct bv_journal *journal, const struct bv_dig
 {
 	const struct bv_resolution_event resolution = {.principal = (uint32_t)geteuid(),
 						       .note = note_text};
-	struct lost lost = {.journal = journal};
+	struct bv__attempt found;
 	struct bv_arena arena;
-	struct bv__entry entry = {.kind = BV_EVENT_RESOLUTION};
-	enum bv_code code = bv__scratch_map(&arena, err);
+	char hex[65];
+	enum bv_code code;
 
+	bv_digest_hex(attempt, hex);
+	code = bv__journal_find(journal, hex, &found, err);
+	if (code == BV_OK)
+		code = bv__scratch_map(&arena, err);
 	if (code != BV_OK)
 		return code;
-	lost.arena = &arena;
-	lost.attempt.id = *attempt;
-	entry.payload = encode(&lost, &bv_resolution_event_type, &resolution);
-	code = append(&lost, &entry, 1, err);
+	code = bv__dispose_resolve(journal, &found,
+				   bv_canon_bytes(&arena, &bv_resolution_event_type, &resolution),
+				   note_text, err);
 	bv__scratch_unmap(&arena);
 	return code;
 }

@@ -4,6 +4,7 @@
  *
  * One pass in the order of the chain and one over the attempts: linear, in constant memory.
  */
+#include "blobs.h"
 #include "database.h"
 
 #include <string.h>
@@ -132,6 +133,7 @@ static enum bv_code check_record(void *context, const struct bv__record *record,
 
 struct folding {
 	struct bv__attempt attempt;
+	struct bv__kept_list kept;
 	struct bv_arena *scratch;
 	bool removed;
 };
@@ -140,13 +142,16 @@ static enum bv_code fold_record(void *context, const struct bv__record *record,
 				struct bv_error *err)
 {
 	struct folding *folding = context;
+	enum bv_code code;
 
 	/* What was removed can no longer be followed; what it led to is in the table alone. */
 	folding->removed |= record->payload == NULL;
 	if (folding->removed)
 		return BV_OK;
 	folding->scratch->used = 0;
-	return bv__attempt_fold(&folding->attempt, folding->scratch, record, err);
+	code = bv__attempt_fold(&folding->attempt, folding->scratch, record, err);
+	folding->scratch->used = 0;
+	return code == BV_OK ? bv__kept_fold(&folding->kept, folding->scratch, record, err) : code;
 }
 
 static bool same_attempt(const struct bv__attempt *a, const struct bv__attempt *b)
@@ -160,13 +165,61 @@ static bool same_attempt(const struct bv__attempt *a, const struct bv__attempt *
 	       bv_digest_equal(&a->request, &b->request);
 }
 
+static bool same_kept(const struct bv__kept_list *a, const struct bv__kept_list *b)
+{
+	bool same = a->count == b->count;
+
+	for (size_t i = 0; same && i < a->count; i++) {
+		const struct bv__kept *one = &a->items[i], *other = &b->items[i];
+
+		same = bv_digest_equal(&one->id, &other->id) &&
+		       bv_digest_equal(&one->content, &other->content) &&
+		       one->size_bytes == other->size_bytes && one->state == other->state &&
+		       strcmp(one->name, other->name) == 0;
+	}
+	return same;
+}
+
 struct attempts {
+	const struct walk *walk;
 	sqlite3 *db;
 	struct bv_arena *scratch;
 	uint64_t count;
 	enum bv_code code;
 	struct bv_error *err;
 };
+
+/* What was kept, and whether it is still there as it was. */
+static enum bv_code check_kept(struct attempts *attempts, const struct bv__attempt *attempt,
+			       const struct folding *folding)
+{
+	struct bv__verified *found = attempts->walk->found;
+	struct bv__kept_list kept;
+	enum bv_code code = bv__kept_load(attempts->db, &attempt->id, &kept, attempts->err);
+	char hex[65];
+
+	bv_digest_hex(&attempt->id, hex);
+	if (code == BV_OK && !folding->removed && !same_kept(&folding->kept, &kept))
+		code = bv_fail(attempts->err, BV_E_INTEGRITY, "attempt",
+			       "what was kept of attempt %.*s does not follow from its records", 16,
+			       hex);
+	for (size_t i = 0; code == BV_OK && i < kept.count; i++) {
+		if (kept.items[i].state == BV_KEPT_DISCARDED ||
+		    kept.items[i].state == BV_KEPT_DISCARDING)
+			continue;
+		code = bv__blob_check(attempts->walk->journal, &kept.items[i].content,
+				      kept.items[i].size_bytes, attempts->err);
+		found->blobs++;
+		found->blob_bytes += kept.items[i].size_bytes;
+		if (code == BV_OK && attempts->walk->options->progress != NULL &&
+		    !attempts->walk->options->progress(attempts->walk->options->context,
+						       found->records, attempts->walk->total))
+			code = bv_fail(attempts->err, BV_E_STATE, "journal",
+				       "the verification was broken off");
+	}
+	bv__kept_clear(&kept);
+	return code;
+}
 
 static bool check_attempt(void *context, const struct bv__attempt *attempt)
 {
@@ -182,6 +235,9 @@ static bool check_attempt(void *context, const struct bv__attempt *attempt)
 		attempts->code = bv_fail(
 			attempts->err, BV_E_INTEGRITY, "attempt",
 			"where attempt %.*s stands does not follow from its records", 16, hex);
+	if (attempts->code == BV_OK)
+		attempts->code = check_kept(attempts, attempt, &folding);
+	bv__kept_clear(&folding.kept);
 	return attempts->code == BV_OK;
 }
 
@@ -208,6 +264,8 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 {
 	static const char orphans[] = "SELECT count(*) FROM event WHERE attempt != zeroblob(32) AND"
 				      " NOT EXISTS (SELECT 1 FROM attempt WHERE id=event.attempt)";
+	static const char strays[] = "SELECT count(*) FROM kept WHERE"
+				     " NOT EXISTS (SELECT 1 FROM attempt WHERE id=kept.attempt)";
 	sqlite3_int64 total = 0, orphaned = 0, unused;
 	bool whole = true, ok;
 	enum bv_code code = ask(db, "PRAGMA quick_check(1)", &unused, &whole, err);
@@ -221,6 +279,11 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 	if (code == BV_OK && orphaned != 0)
 		code = bv_fail(err, BV_E_INTEGRITY, "attempt",
 			       "the table of attempts lacks some that have records");
+	if (code == BV_OK && bv__kept_exists(db))
+		code = ask(db, strays, &orphaned, &ok, err);
+	if (code == BV_OK && orphaned != 0)
+		code = bv_fail(err, BV_E_INTEGRITY, "attempt",
+			       "something was kept of attempts that are not there");
 	*ret_total = (uint64_t)total;
 	return code;
 }
@@ -255,7 +318,7 @@ enum bv_code bv__journal_verify(const struct bv_journal *journal,
 {
 	struct bv_arena scratch;
 	struct walk walk = {journal, options, ret_verified, &scratch, 0, 0};
-	struct attempts attempts = {.scratch = &scratch, .err = err};
+	struct attempts attempts = {.walk = &walk, .scratch = &scratch, .err = err};
 	enum bv_code code;
 
 	*ret_verified = (struct bv__verified){0};

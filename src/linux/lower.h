@@ -11,6 +11,15 @@
 #include "contract/backend.h"
 #include "grants.h"
 
+/* Where the files are that the run is to leave; path of length 0: none were asked for. */
+struct bv_lowered_output {
+	struct bv_str path;  /* below the root */
+	struct bv_seen root; /* the granted directory of the host it lies in */
+	uint32_t mount;      /* with `staged`: which mount that is */
+	bool staged;         /* the files are in what is kept apart, not in that directory */
+	uint64_t limit_bytes;
+};
+
 struct bv_lowered {
 	struct bv_layers layers;
 	struct bv_launch_body2 body;
@@ -25,6 +34,7 @@ struct bv_lowered {
 	bool captures_stdout, captures_stderr, captures_stdin;
 	bool stdin_relay, terminal;
 	uint64_t capture_limit, output_limit;
+	struct bv_lowered_output output;
 
 	struct bv_observed_fact_list observed;
 };
@@ -72,6 +82,9 @@ enum bv_code bv__lower_keep_own(struct bv_lowering_state *state);
 /* lower_storage.c: whether directories are staged, and the sizes of the boundary's own file systems. */
 bool bv__lower_stages(const struct bv_lowering_state *state);
 enum bv_code bv__lower_storage(struct bv_lowering_state *state);
+
+/* lower_output.c: where the files are that the run is to leave. */
+enum bv_code bv__lower_output(struct bv_lowering_state *state);
 
 /* lower_exec.c: arguments, environment, descriptors, limits. */
 enum bv_code bv__lower_exec(struct bv_lowering_state *state);

@@ -739,11 +739,16 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 		return bv_fail_remedy(state->err, BV_E_UNSUPPORTED, "execution.stage",
 				      "allow namespaces, or grant a copy of the directory",
 				      "without namespaces nothing written can be kept apart");
-	if (!state->out->layers.namespaces)
-		return bv__grants_to_rules(&state->grants, &state->out->layers,
+	if (!state->out->layers.namespaces) {
+		code = bv__grants_to_rules(&state->grants, &state->out->layers,
 					   &work->landlock.rules, state->err);
-	work->has_root = true;
-	code = bv__grants_to_root(&state->grants, &state->out->layers, bv__lower_stages(state),
-				  &work->root, &work->landlock.rules, state->err);
-	return code == BV_OK ? bv__lower_storage(state) : code;
+	} else {
+		work->has_root = true;
+		code = bv__grants_to_root(&state->grants, &state->out->layers,
+					  bv__lower_stages(state), &work->root,
+					  &work->landlock.rules, state->err);
+		if (code == BV_OK)
+			code = bv__lower_storage(state);
+	}
+	return code == BV_OK ? bv__lower_output(state) : code;
 }

@@ -126,13 +126,20 @@ static void stage_cells(const struct bv_layers *layers,
 							 BV_KIND_DISCARD_ARTIFACT,
 							 BV_KIND_LIST_OUTPUTS};
 	const bool staged = execution != NULL && execution->has_stage && execution->stage;
+	const bool collected = execution != NULL && execution->has_output_dir;
+	const uint32_t claims = (collected ? CLAIM(ARTIFACT_LINEAGE) : 0) |
+				(staged && execution->has_delta && execution->delta
+					 ? CLAIM(FILESYSTEM_DELTA)
+					 : 0);
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		cell(profile, kinds[i], BV_ENFORCED, "overlay", 0);
+		cell(profile, kinds[i], BV_ENFORCED, staged ? "overlay" : "kept_copy", claims);
+		if (!staged && collected)
+			continue;
 		if (!staged)
 			absent(profile, kinds[i],
-			       "only what is written to staged directories is kept apart",
-			       "ask for staging (--stage)");
+			       "nothing is kept apart, and no directory for artifacts is named",
+			       "ask for staging (--stage), or for artifacts (--output DIR)");
 		else if (!layers->namespaces)
 			absent(profile, kinds[i], excuse->reason, excuse->remedy);
 		else if (!layers->overlay)

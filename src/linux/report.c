@@ -19,7 +19,7 @@
 #include "run.h"
 #include "seccomp_filter.h"
 
-enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 16, SECCOMP_ROOM = BV_SECCOMP_PROGRAM_MAX + 16 };
+enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 20, SECCOMP_ROOM = BV_SECCOMP_PROGRAM_MAX + 16 };
 
 struct reporting {
 	const struct bv_backend_run *run;
@@ -450,6 +450,26 @@ static void put_stage_fact(struct reporting *reporting)
 				 (unsigned long long)stage->size_bytes));
 }
 
+static void put_output_fact(struct reporting *reporting)
+{
+	const struct bv_output *output = reporting->run->output;
+	uint64_t bytes = 0;
+	size_t kept = 0;
+
+	if (output == NULL)
+		return;
+	for (size_t i = 0; i < output->count; i++) {
+		kept += output->files[i].kept;
+		bytes += output->files[i].kept ? output->files[i].size_bytes : 0;
+	}
+	put_fact(reporting, "artifacts", BV_SOURCE_HOST,
+		 reporting->run->output_error.code != BV_OK
+			 ? format(reporting, "unknown: %s", reporting->run->output_error.message)
+			 : format(reporting, "%zu kept, %llu bytes; %zu left out", kept,
+				  (unsigned long long)bytes,
+				  output->left_count + (size_t)output->left_more));
+}
+
 /* Once; a report may be asked for twice. */
 static void list_stage(struct bv_backend_run *run)
 {
@@ -505,6 +525,7 @@ static void report_facts(struct reporting *reporting)
 		return;
 	put_filter_fact(reporting);
 	put_stage_fact(reporting);
+	put_output_fact(reporting);
 	if (run->transcript.started)
 		put_fact(reporting, "launcher_state", BV_SOURCE_LAUNCHER,
 			 format(reporting, "%s", bv__launcher_state_name(run->transcript.state)));
@@ -583,6 +604,7 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 	if (run->state != BV_BACKEND_ENDED)
 		return bv_fail(err, BV_E_STATE, "run", "the run has not ended");
 	list_stage(run);
+	bv__run_collect(run);
 	report_outcome(&reporting);
 	report_usage(&reporting);
 	bv__run_witness(run, &body.budget);
@@ -591,7 +613,7 @@ enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 	report_denied(&reporting);
 	report_facts(&reporting);
 	report_attestations(&reporting);
-	if (reporting.full)
+	if (reporting.full || !bv__run_report_left(run, arena, &body))
 		return bv_fail(err, BV_E_MEMORY, "report", "no memory for a report");
 	/* Much of it lives with the plan and the run, and a report outlives both. */
 	return bv_value_copy(arena, &bv_report_body_type, &body, ret_body, err);

@@ -701,6 +701,7 @@ void bv__run_free(struct bv_backend_run *run)
 	if (run->stage_fd >= 0)
 		close(run->stage_fd);
 	bv__stage_free(run->stage);
+	bv__output_free(run->output);
 	if (run->timer_fd >= 0)
 		close(run->timer_fd);
 	if (run->epoll_fd >= 0)

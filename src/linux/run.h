@@ -10,6 +10,7 @@
 #include "cgroup.h"
 #include "contract/backend.h"
 #include "lower.h"
+#include "output.h"
 #include "stage.h"
 #include "stream.h"
 #include "transcript.h"
@@ -81,6 +82,8 @@ struct bv_backend_run {
 	struct bv_attestation_list attestations;
 	struct bv_stage *stage; /* NULL: nothing is staged, or it was taken */
 	bool stage_listed;
+	struct bv_output *output;     /* NULL: no directory was named for artifacts */
+	struct bv_error output_error; /* why they could not be collected; code BV_OK: they were */
 	struct bv_error
 		stage_error; /* why what was written could not be listed; code BV_OK: it was */
 
@@ -115,6 +118,11 @@ enum bv_code bv__run_resize(struct bv_backend_run *run, uint16_t rows, uint16_t 
 /* report.c */
 enum bv_code bv__run_finish(struct bv_backend_run *run, struct bv_arena *arena,
 			    struct bv_report_body *ret_body, struct bv_error *err);
+
+/* report_left.c: looks at what was left, once; puts it into a report, false when the arena is full. */
+void bv__run_collect(struct bv_backend_run *run);
+bool bv__run_report_left(const struct bv_backend_run *run, struct bv_arena *arena,
+			 struct bv_report_body *body);
 
 /* witness.c */
 void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesses *ret_witnesses);

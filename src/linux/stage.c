@@ -165,6 +165,7 @@ void bv__stage_free(struct bv_stage *stage)
 	free(stage->nodes);
 	free(stage->names);
 	free(stage->changes);
+	free(stage->contents);
 	free(stage);
 }
 

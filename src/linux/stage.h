@@ -21,6 +21,7 @@
 enum {
 	BV_STAGE_PATH_SIZE = 4096, /* the longest path the kernel takes, with its NUL */
 	BV_STAGE_NO_NODE = 0xffffffff,
+	BV_STAGE_DIGEST_BYTES_MAX = 1 << 30, /* of one file; holes cost the workload nothing */
 };
 
 enum bv_stage_kind {
@@ -64,6 +65,11 @@ struct bv_stage_root {
 	uint32_t mount;
 };
 
+struct bv_stage_content {
+	struct bv_digest digest;
+	bool known;
+};
+
 struct bv_stage {
 	struct bv_stage_root *roots;
 	size_t root_count;
@@ -78,8 +84,9 @@ struct bv_stage {
 	uint32_t *changes; /* nodes, in the order of their paths */
 	size_t change_count;
 	size_t kinds[BV_STAGE_KIND_COUNT];
-	uint64_t size_bytes; /* of added and modified files */
-	uint32_t token;      /* of temporary names */
+	uint64_t size_bytes;               /* of added and modified files */
+	uint32_t token;                    /* of temporary names */
+	struct bv_stage_content *contents; /* by node; NULL until bv__stage_digest */
 	bool committed;
 };
 
@@ -93,6 +100,9 @@ void bv__stage_free(struct bv_stage *stage); /* NULL is fine; what was not commi
 
 /* Looks at what was written; `storage_fd` is the file system that the launcher handed back. */
 enum bv_code bv__stage_list(struct bv_stage *stage, int storage_fd, struct bv_error *err);
+
+/* Once, the digests of all new files and links, but of those too long or not to be read. */
+enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err);
 
 /* The host's path of a node; cut, with a '?' for what is missing, where it is longer than that. */
 void bv__stage_host_path(const struct bv_stage *stage, uint32_t node,

@@ -358,6 +358,8 @@ enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
 	if (code == BV_OK && run->lowered.exe_errno == 0)
 		code = bv__stage_begin(&run->lowered.body.work.root, &run->stage, err);
 	if (code == BV_OK && run->lowered.exe_errno == 0)
+		code = bv__output_begin(&run->lowered, &run->output, err);
+	if (code == BV_OK && run->lowered.exe_errno == 0)
 		code = launch(run, &channels, err);
 	for (int i = 0; i < 3; i++) {
 		if (channels.stdio[i] >= 0)

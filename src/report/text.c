@@ -148,6 +148,54 @@ static void put_streams(struct bv_writer *writer, const struct bv_report_body *b
 	}
 }
 
+static void put_left(struct bv_writer *writer, const struct bv_report_body *body)
+{
+	char hex[65];
+
+	if (body->artifacts.count > 0)
+		bv__put(writer, "\nArtifacts\n");
+	for (size_t i = 0; i < body->artifacts.count; i++) {
+		const struct bv_staged_artifact *artifact = &body->artifacts.items[i];
+
+		bv_digest_hex(&artifact->content_hash, hex);
+		bv__put(writer, "  ");
+		bv__put_plain(writer, artifact->name);
+		bv__put(writer, ": %llu bytes\n      BLAKE3 %s\n",
+			(unsigned long long)artifact->size_bytes, hex);
+	}
+	if (body->has_left_out)
+		bv__put(writer, "\nLeft out of them\n");
+	for (size_t i = 0; body->has_left_out && i < body->left_out.count; i++) {
+		bv__put(writer, "  ");
+		bv__put_plain(writer, body->left_out.items[i].name);
+		bv__put(writer, ": %s\n", bv__text_left_out(body->left_out.items[i].cause));
+	}
+	if (body->has_left_out_more)
+		bv__put(writer, "  and %llu more\n", (unsigned long long)body->left_out_more);
+}
+
+static void put_delta(struct bv_writer *writer, const struct bv_report_body *body)
+{
+	char hex[65];
+
+	if (body->has_delta)
+		bv__put(writer, "\nChanged in staged directories\n");
+	for (size_t i = 0; body->has_delta && i < body->delta.count; i++) {
+		const struct bv_delta_entry *entry = &body->delta.items[i];
+
+		bv__put(writer, "  %s ", bv_name_of(&bv_delta_kind_type, entry->kind));
+		bv__put_plain(writer, entry->path);
+		bv__put(writer, " (%s)\n", bv_name_of(&bv_delta_type_type, entry->type));
+		if (!entry->has_content_hash)
+			continue;
+		bv_digest_hex(&entry->content_hash, hex);
+		bv__put(writer, "      %llu bytes, BLAKE3 %s\n",
+			(unsigned long long)entry->size_bytes, hex);
+	}
+	if (body->has_delta_more)
+		bv__put(writer, "  and %llu more\n", (unsigned long long)body->delta_more);
+}
+
 static void put_evidence(struct bv_writer *writer, const struct bv_text_map *evidence)
 {
 	for (size_t i = 0; i < evidence->count; i++) {
@@ -200,6 +248,8 @@ void bv__text_report(struct bv_writer *writer, struct bv_arena *scratch,
 	put_budgets(writer, scratch, body);
 	put_denied(writer, body);
 	put_streams(writer, body);
+	put_left(writer, body);
+	put_delta(writer, body);
 	put_admitted(writer, scratch, body);
 	put_unconfined(writer, scratch, body);
 	put_attestations(writer, body);

@@ -18,6 +18,7 @@ struct bv_str bv__text_requirement(struct bv_arena *arena,
 struct bv_str bv__text_amount(struct bv_arena *arena, enum bv_dimension dimension, uint64_t amount);
 
 /* "wall", "cpu", "memory": how people call a dimension. */
+const char *bv__text_left_out(enum bv_left_out_cause cause);
 const char *bv__text_dimension(enum bv_dimension dimension);
 
 /* The end in one sentence, without its subject: "exited with code 3". */

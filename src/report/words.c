@@ -245,6 +245,29 @@ struct bv_str bv__text_amount(struct bv_arena *arena, enum bv_dimension dimensio
 	return bv_arena_format(arena, "%llu", (unsigned long long)amount);
 }
 
+const char *bv__text_left_out(enum bv_left_out_cause cause)
+{
+	switch (cause) {
+	case BV_LEFT_SPECIAL:
+		return "a device, FIFO or socket";
+	case BV_LEFT_LINK:
+		return "a symbolic link, and none is followed";
+	case BV_LEFT_SHARED:
+		return "it has a name elsewhere too";
+	case BV_LEFT_NAME:
+		return "its name is not UTF-8, or too long";
+	case BV_LEFT_LIMIT:
+		return "more than is kept";
+	case BV_LEFT_CHANGED:
+		return "it changed while it was read";
+	case BV_LEFT_UNREADABLE:
+		return "it cannot be read";
+	case BV_LEFT_STORAGE:
+		return "it cannot be kept: is the disk of the journal full?";
+	}
+	return "";
+}
+
 const char *bv__text_dimension(enum bv_dimension dimension)
 {
 	static const char *const names[] = {

@@ -7,7 +7,7 @@ bvisor --version
 check "--version says it" grep -qx 'bvisor [0-9.]*' "$out"
 bvisor --help
 status 0 "--help succeeds"
-for command in run plan doctor report journal; do
+for command in run plan doctor report journal artifacts; do
 	out_has "  $command " "--help lists $command"
 	bvisor $command --help
 	status 0 "$command --help succeeds"
@@ -17,7 +17,7 @@ for command in run plan doctor report journal; do
 	bvisor --help
 done
 bvisor run --help
-for flag in --profile --output --backend; do
+for flag in --profile --backend; do
 	check "run --help does not offer $flag" sh -c "! grep -q -- '^  $flag ' '$out'"
 done
 bvisor report show --help

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* The journal from inside: the chain, what may follow what, what shows, and what a failing disk does. */
-#include "test.h"
+#include "codes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +23,6 @@ static struct bv_error err;
 static char dir[64], path[96];
 static uint8_t memory[4 << 20];
 static struct bv_arena arena;
-
-#define OK(call) EXPECT_THAT((call) == BV_OK, "%s: %s: %s", #call, err.where, err.message)
-#define FAILS(call, wanted)                                                                        \
-	do {                                                                                       \
-		const enum bv_code code_ = (call);                                                 \
-		EXPECT_THAT(code_ == (wanted), "%s is %s (%s), expected %s", #call,                \
-			    bv_code_name(code_), err.message, bv_code_name(wanted));               \
-	} while (0)
 
 /* ---- a journal and things to put into it ------------------------------------------------------ */
 

@@ -14,6 +14,10 @@ struct faults faults;
 int fdatasync(int fd);
 ssize_t pwrite64(int fd, const void *data, size_t size_bytes, off64_t offset);
 int ftruncate64(int fd, off64_t length);
+int fsync(int fd);
+int syncfs(int fd);
+int renameat(int from_dir, const char *from, int to_dir, const char *to);
+int unlinkat(int dir, const char *name, int flags);
 int clock_gettime(clockid_t clock, struct timespec *ret_time);
 
 static void operation(void)
@@ -51,6 +55,34 @@ int ftruncate64(int fd, off64_t length)
 	return (int)syscall(SYS_ftruncate, fd, length);
 }
 
+int fsync(int fd)
+{
+	operation();
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+	operation();
+	return (int)syscall(SYS_syncfs, fd);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	operation();
+	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
+
+int unlinkat(int dir, const char *name, int flags)
+{
+	operation();
+	return (int)syscall(SYS_unlinkat, dir, name, flags);
+}
+
+int fsync(int fd);
+int syncfs(int fd);
+int renameat(int from_dir, const char *from, int to_dir, const char *to);
+int unlinkat(int dir, const char *name, int flags);
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
 	int status = (int)syscall(SYS_clock_gettime, clock, ret_time);

@@ -2,8 +2,8 @@
 /*
  * journal_faults.h - the disk and the clock below SQLite, counted and made to fail.
  *
- * The program's own fdatasync, pwrite64, ftruncate64 and clock_gettime take the place of the C
- * library's for the shared SQLite too; what is not counted or made to fail is passed on.
+ * The program's own fdatasync, pwrite64, renameat and the like take the place of the C library's for
+ * the shared SQLite too; what is not counted or made to fail is passed on.
  */
 #ifndef BV_TEST_JOURNAL_FAULTS_H
 #define BV_TEST_JOURNAL_FAULTS_H
@@ -15,7 +15,7 @@ struct faults {
 	bool no_sync;                          /* a disk that says it has synced, and has not */
 	long clock_offset_s;
 	unsigned long syncs;
-	/* Every write, truncation and sync; at `kill_at` the process is killed before it is done. */
+	/* Every write, truncation, sync, renaming and removal; at `kill_at` the process is killed before it is done. */
 	unsigned long operations, kill_at;
 };
 

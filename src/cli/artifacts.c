@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * `bvisor artifacts`: what runs left, and what becomes of it.
+ *
+ * Names and contents are the workload's.  Names are shown so that they hide nothing; contents reach a
+ * terminal only when somebody insists.
+ */
+#include "changes.h"
+#include "options.h"
+#include "table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHORT_ID = 12, SHOWN_NAME_BYTES = 1024 };
+
+static int fail(const struct bv_error *error)
+{
+	cli_say_error("artifacts", error);
+	return error->code == BV_E_INTEGRITY ? CLI_EXIT_FALSE : CLI_EXIT_REFUSED;
+}
+
+/* ---- ls -------------------------------------------------------------------------------------- */
+
+struct listing {
+	struct cli_table table;
+	bool json;
+	uint64_t count;
+};
+
+static void list_json(const struct listing *listing, const struct bv_artifact *artifact)
+{
+	printf("%s{\"attempt\":\"%s\",\"artifact\":\"%s\",\"content_hash\":\"%s\","
+	       "\"size_bytes\":%llu,\"state\":\"%s\",\"undecided\":%s,\"name\":",
+	       listing->count ? ",\n" : "", artifact->attempt, artifact->id, artifact->content_hash,
+	       (unsigned long long)artifact->size_bytes, artifact->state,
+	       artifact->undecided ? "true" : "false");
+	cli_print_json_text(artifact->name);
+	putchar('}');
+}
+
+static bool list_one(void *context, const struct bv_artifact *artifact)
+{
+	struct listing *listing = context;
+	char attempt[SHORT_ID + 1], digest[SHORT_ID + 1], size[32], name[SHOWN_NAME_BYTES];
+	const char *const cells[] = {attempt, artifact->state, size, digest, name};
+
+	if (listing->json) {
+		list_json(listing, artifact);
+	} else {
+		(void)snprintf(attempt, sizeof attempt, "%s", artifact->attempt);
+		(void)snprintf(digest, sizeof digest, "%s", artifact->content_hash);
+		(void)snprintf(size, sizeof size, "%llu", (unsigned long long)artifact->size_bytes);
+		cli_show_name(artifact->name, name, sizeof name);
+		cli_table_row(&listing->table,
+			      strcmp(artifact->state, "Failed") == 0 ? CLI_TABLE_WEAK
+								     : CLI_TABLE_PLAIN,
+			      cells);
+	}
+	listing->count++;
+	return true;
+}
+
+static int ls(const struct cli_request *request, struct bv_journal *journal)
+{
+	static const char *const head[] = {"ATTEMPT", "STATE", "BYTES", "BLAKE3", "NAME"};
+	struct listing listing = {.json = request->json};
+	struct bv_error error = {0};
+	enum bv_code code;
+
+	if (request->json)
+		putchar('[');
+	else
+		cli_table_begin(&listing.table, stdout, 5);
+	if (!request->json)
+		cli_table_row(&listing.table, CLI_TABLE_HEAD, head);
+	code = bv_artifacts_list(journal, request->operand_count ? request->operands[0] : NULL,
+				 list_one, &listing, &error);
+	if (request->json)
+		puts("]");
+	else
+		cli_table_end(&listing.table);
+	return cli_close_stdout(code == BV_OK ? CLI_EXIT_OK : fail(&error));
+}
+
+/* ---- show ------------------------------------------------------------------------------------ */
+
+static int show(const struct cli_request *request, struct bv_journal *journal)
+{
+	int fd = STDOUT_FILENO;
+	struct bv_error error = {0};
+	enum bv_code code;
+
+	if (!request->output_path && isatty(STDOUT_FILENO) && !request->raw) {
+		cli_say("artifacts show: what a program left does not go to a terminal as it is");
+		cli_remedy("write --stdout FILE, put it into a pipe, or insist with --raw");
+		return CLI_EXIT_REFUSED;
+	}
+	if (request->output_path) {
+		fd = open(request->output_path,
+			  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0) {
+			cli_say_errno(request->output_path, errno);
+			return CLI_EXIT_REFUSED;
+		}
+	}
+	code = bv_artifacts_read(journal, request->operands[0], request->operands[1], fd, &error);
+	if (request->output_path && close(fd) != 0 && code == BV_OK) {
+		cli_say_errno(request->output_path, errno);
+		return CLI_EXIT_REFUSED;
+	}
+	if (request->output_path && code != BV_OK)
+		(void)unlink(request->output_path); /* half of it is none */
+	return code == BV_OK ? CLI_EXIT_OK : fail(&error);
+}
+
+/* ---- commit, discard ------------------------------------------------------------------------- */
+
+struct settling {
+	bool json, quiet;
+	uint64_t count, failed;
+};
+
+static void settle_one(void *context, const struct bv_artifact *artifact,
+		       const struct bv_error *error)
+{
+	struct settling *settling = context;
+	char name[SHOWN_NAME_BYTES];
+
+	cli_show_name(artifact->name, name, sizeof name);
+	if (settling->json) {
+		printf("%s{\"artifact\":\"%s\",\"state\":\"%s\",\"name\":",
+		       settling->count ? ",\n" : "", artifact->id, artifact->state);
+		cli_print_json_text(artifact->name);
+		printf(",\"reason\":");
+		cli_print_json_text(error ? error->message : "");
+		putchar('}');
+	} else if (!settling->quiet) {
+		printf("%-10s  %s%s%s\n", artifact->state, name, error ? ": " : "",
+		       error ? error->message : "");
+	}
+	settling->count++;
+	settling->failed += error != NULL;
+}
+
+static int settle(const struct cli_request *request, struct bv_journal *journal)
+{
+	struct settling settling = {.json = request->json, .quiet = request->quiet};
+	const char *const *names = (const char *const *)request->operands + 1;
+	const size_t count = (size_t)request->operand_count - 1;
+	struct bv_error error = {0};
+	enum bv_code code;
+
+	if (request->json)
+		putchar('[');
+	if (request->command == CLI_ARTIFACTS_COMMIT) {
+		const struct bv_artifacts_order order = {.names = names,
+							 .count = count,
+							 .directory = request->to,
+							 .durability = request->durability,
+							 .replace = request->replace};
+
+		code = bv_artifacts_commit(journal, request->operands[0], &order, settle_one,
+					   &settling, &error);
+	} else {
+		code = bv_artifacts_discard(journal, request->operands[0], names, count, settle_one,
+					    &settling, &error);
+	}
+	if (request->json)
+		puts("]");
+	return cli_close_stdout(code == BV_OK ? CLI_EXIT_OK : fail(&error));
+}
+
+/* ---- which ----------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	enum cli_command command;
+	int least, most; /* operands; 0: any number */
+	bool writes;
+} verbs[] = {
+	{"ls", CLI_ARTIFACTS_LS, 0, 1, false},
+	{"show", CLI_ARTIFACTS_SHOW, 2, 2, false},
+	{"commit", CLI_ARTIFACTS_COMMIT, 1, 0, true},
+	{"discard", CLI_ARTIFACTS_DISCARD, 1, 0, true},
+};
+
+static int act(const struct cli_request *request, struct bv_journal *journal)
+{
+	switch (request->command) {
+	case CLI_ARTIFACTS_LS:
+		return ls(request, journal);
+	case CLI_ARTIFACTS_SHOW:
+		return show(request, journal);
+	default:
+		return settle(request, journal);
+	}
+}
+
+/* Attempt and names may come before the flags: they go behind them. */
+static int put_flags_first(int argc, char **argv)
+{
+	char **sorted;
+	int operands = 0;
+
+	while (operands < argc && (argv[operands][0] != '-' || argv[operands][1] == '\0'))
+		operands++;
+	if (operands == 0 || operands == argc)
+		return 0;
+	sorted = calloc((size_t)argc, sizeof *sorted);
+	if (!sorted) {
+		cli_say("there is no memory");
+		return -1;
+	}
+	memcpy(sorted, argv + operands, (size_t)(argc - operands) * sizeof *sorted);
+	memcpy(sorted + argc - operands, argv, (size_t)operands * sizeof *sorted);
+	memcpy(argv, sorted, (size_t)argc * sizeof *sorted);
+	free(sorted);
+	return 0;
+}
+
+static int with_journal(size_t verb, int argc, char **argv)
+{
+	struct cli_request request;
+	struct bv_journal *journal = NULL;
+	int status;
+
+	if (put_flags_first(argc, argv) != 0)
+		return CLI_EXIT_REFUSED;
+	status = cli_request_read(verbs[verb].command, argc, argv, &request);
+	if (status != -1)
+		return status;
+	status = CLI_EXIT_REFUSED;
+	if (request.operand_count < verbs[verb].least ||
+	    (verbs[verb].most > 0 && request.operand_count > verbs[verb].most)) {
+		cli_say("artifacts %s: %d operands are given", verbs[verb].name,
+			request.operand_count);
+		cli_remedy("bvisor artifacts %s --help shows how it is used", verbs[verb].name);
+	} else if (request.command == CLI_ARTIFACTS_COMMIT && !request.to) {
+		cli_say("artifacts commit: nothing says where to");
+		cli_remedy("name a directory that is there, with --to DIR");
+	} else if (cli_journal_none(&request)) {
+		cli_say("artifacts %s: --journal none names no journal", verbs[verb].name);
+		cli_remedy("name one with --journal PATH");
+	} else if (cli_journal_open(&request, !verbs[verb].writes, &journal) == 0) {
+		status = act(&request, journal);
+	}
+	bv_journal_close(journal);
+	cli_request_clear(&request);
+	return status;
+}
+
+int cli_artifacts(int argc, char **argv)
+{
+	const char *what = argc > 0 ? argv[0] : "";
+
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+		if (strcmp(what, verbs[i].name) == 0)
+			return with_journal(i, argc - 1, argv + 1);
+	}
+	if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) {
+		for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+			if (i > 0)
+				putchar('\n');
+			cli_help(verbs[i].command);
+		}
+		return cli_close_stdout(CLI_EXIT_OK);
+	}
+	cli_say("artifacts: '%s' is not something to do with artifacts", what);
+	cli_remedy("use ls, show, commit or discard; bvisor artifacts --help says more");
+	return CLI_EXIT_REFUSED;
+}

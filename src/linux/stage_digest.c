@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* stage_digest.c - what was written to staged files, as digests. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "contract/hash.h"
+#include "stage.h"
+
+enum { BLOCK_BYTES = 128 << 10 };
+
+static bool digest_file(int dir, const char *name, char *block, struct bv_digest *ret_digest)
+{
+	int fd = bv__stage_open_own(dir, name, 0);
+	struct bv_hash hash;
+	off_t at = 0;
+	ssize_t got = -1;
+
+	bv_hash_init(&hash);
+	while (fd >= 0 &&
+	       ((got = pread(fd, block, BLOCK_BYTES, at)) > 0 || (got < 0 && errno == EINTR))) {
+		if (got < 0)
+			continue;
+		bv_hash_update(&hash, block, (size_t)got);
+		at += got;
+	}
+	if (fd >= 0)
+		close(fd);
+	bv_hash_final(&hash, ret_digest);
+	return got == 0;
+}
+
+static bool digest_link(int dir, const char *name, struct bv_digest *ret_digest)
+{
+	char target[BV_STAGE_PATH_SIZE];
+	const ssize_t len = readlinkat(dir, name, target, sizeof target);
+
+	if (len < 0)
+		return false;
+	bv_hash_bytes(target, (size_t)len, ret_digest);
+	return true;
+}
+
+enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err)
+{
+	char *block;
+
+	if (stage->contents != NULL)
+		return BV_OK;
+	stage->contents = calloc((size_t)stage->node_count + 1, sizeof *stage->contents);
+	block = malloc(BLOCK_BYTES);
+	if (stage->contents == NULL || block == NULL) {
+		free(block);
+		return bv_fail(err, BV_E_MEMORY, "changes", "no memory to look at so many changes");
+	}
+	for (size_t i = 0; i < stage->change_count; i++) {
+		const uint32_t index = stage->changes[i];
+		const struct bv_stage_node *node = &stage->nodes[index];
+		struct bv_stage_content *content = &stage->contents[index];
+		int dir;
+
+		if (node->kind == BV_STAGE_REMOVED || node->parent == BV_STAGE_NO_NODE ||
+		    node->problem == BV_STAGE_TOO_LONG ||
+		    (node->type != BV_STAGE_SYMLINK &&
+		     (node->type != BV_STAGE_FILE || node->size_bytes > BV_STAGE_DIGEST_BYTES_MAX)))
+			continue;
+		dir = bv__stage_open_upper(stage, node->parent);
+		content->known = dir >= 0 &&
+				 (node->type == BV_STAGE_FILE
+					  ? digest_file(dir, bv__stage_name(stage, index), block,
+							&content->digest)
+					  : digest_link(dir, bv__stage_name(stage, index),
+							&content->digest));
+		if (dir >= 0)
+			close(dir);
+	}
+	free(block);
+	return BV_OK;
+}

@@ -1,0 +1,941 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What is kept beside a journal, from inside: bytes, decisions, and what recovery makes of every
+ * combination of what was recorded and what is there.
+ *
+ * BVISOR_ALL_KILLS=1 kills at every moment of a ceremony; otherwise at every so many.
+ */
+#include "codes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "contract/canon.h"
+#include "contract/report.h"
+#include "journal/blobs.h"
+#include "journal/dispose.h"
+#include "journal/reconcile.h"
+#include "journal_faults.h"
+
+static struct bv_error err;
+static char dir[64], path[96], to[96];
+static uint8_t memory[4 << 20];
+static struct bv_arena arena;
+
+/* ---- an attempt that left files ---------------------------------------------------------------- */
+
+static void remove_all(void)
+{
+	char command[128];
+
+	(void)snprintf(command, sizeof command, "rm -rf %s", dir);
+	(void)!system(command); /* what is left lies in /tmp */
+}
+
+static struct bv_journal *open_journal(void)
+{
+	struct bv_journal *journal = NULL;
+
+	OK(bv__journal_open(&(struct bv__journal_options){.path = path, .busy_ms = 200}, &journal,
+			    &err));
+	return journal;
+}
+
+static struct bv_journal *new_journal(void)
+{
+	(void)snprintf(dir, sizeof dir, "/tmp/bvisor-artifacts.XXXXXX");
+	EXPECT(mkdtemp(dir) != NULL);
+	(void)atexit(remove_all);
+	(void)snprintf(path, sizeof path, "%s/j.db", dir);
+	(void)snprintf(to, sizeof to, "%s/to", dir);
+	EXPECT(mkdir(to, 0755) == 0);
+	bv_arena_init(&arena, memory, sizeof memory);
+	return open_journal();
+}
+
+struct left {
+	const char *name, *text;
+};
+
+static struct bv_digest attempt_id(unsigned int number)
+{
+	struct bv_digest digest = {{7}};
+
+	memcpy(digest.bytes + 4, &number, sizeof number);
+	return digest;
+}
+
+static void keep_files(struct bv_journal *journal, const struct bv_digest *id,
+		       const struct left *files, size_t count, struct bv_staged_artifact *artifacts,
+		       struct bv_kept_blob *kept, struct bv__blobs *blobs)
+{
+	OK(bv__blobs_begin(journal, id, blobs, &err));
+	for (size_t i = 0; i < count; i++) {
+		struct bv__blob blob;
+
+		OK(bv__blobs_put(blobs, files[i].text, strlen(files[i].text), &blob, &err));
+		kept[i] = (struct bv_kept_blob){bv_str_from(files[i].name), blob.digest,
+						blob.size_bytes};
+		artifacts[i] = (struct bv_staged_artifact){.content_hash = blob.digest,
+							   .name = kept[i].name,
+							   .has_size_bytes = true,
+							   .size_bytes = blob.size_bytes,
+							   .has_mode = true,
+							   .mode = 0751};
+		bv_artifact_id(id, kept[i].name, &blob.digest, &artifacts[i].artifact_id);
+	}
+	OK(bv__blobs_seal(blobs, &err));
+}
+
+/* Everything a run would write, at once. */
+static void add_attempt(struct bv_journal *journal, unsigned int number, const struct left *files,
+			size_t count)
+{
+	const struct bv_digest id = attempt_id(number);
+	struct bv_staged_artifact artifacts[8];
+	struct bv_kept_blob kept[8];
+	const struct bv_started_event started = {
+		.plan = {.schema_version = 1, .backend = BV_STR("inert")},
+		.has_attempt = true,
+		.attempt = id};
+	const struct bv_kept_event kept_event = {{kept, count}};
+	struct bv_request_event request = {.program = BV_STR("/bin/true"),
+					   .backend = BV_STR("inert"),
+					   .host_version = BV_STR("0")};
+	struct bv_report_body body = {.schema_version = 1,
+				      .backend = BV_STR("inert"),
+				      .profile = {.backend = BV_STR("inert")},
+				      .artifacts = {artifacts, count},
+				      .has_attempt = true,
+				      .attempt = id};
+	struct bv_report_event report;
+	struct bv__blobs blobs;
+
+	keep_files(journal, &id, files, count, artifacts, kept, &blobs);
+	bv__host_place(&arena, &request.place);
+	OK(bv_report_seal(&arena, &body, &report.report, &err));
+
+	const struct bv__entry entries[] = {
+		{BV_EVENT_STARTED, bv_canon_bytes(&arena, &bv_started_event_type, &started)},
+		{BV_EVENT_REQUEST, bv_canon_bytes(&arena, &bv_request_event_type, &request)},
+		{BV_EVENT_REPORT, bv_canon_bytes(&arena, &bv_report_event_type, &report)},
+		{BV_EVENT_KEPT, bv_canon_bytes(&arena, &bv_kept_event_type, &kept_event)}};
+	struct bv__append append = {
+		.attempt = id, .entries = entries, .count = 4, .durable = true};
+
+	OK(bv__journal_append(journal, &append, &err));
+	bv__blobs_end(&blobs);
+}
+
+static struct bv__attempt attempt_of(const struct bv_journal *journal, unsigned int number)
+{
+	const struct bv_digest id = attempt_id(number);
+	struct bv__attempt attempt;
+	char hex[65];
+
+	bv_digest_hex(&id, hex);
+	OK(bv__journal_find(journal, hex, &attempt, &err));
+	return attempt;
+}
+
+static const char *state_of(const struct bv_journal *journal, unsigned int number, const char *name)
+{
+	const struct bv_digest id = attempt_id(number);
+	struct bv__kept_list list;
+	const struct bv__kept *kept;
+	const char *state;
+
+	OK(bv__journal_kept(journal, &id, &list, &err));
+	kept = bv__kept_find(&list, name);
+	state = kept != NULL ? bv__kept_state_name(kept->state) : "not there";
+	bv__kept_clear(&list);
+	return state;
+}
+
+static enum bv_code commit(struct bv_journal *journal, unsigned int number, const char *name,
+			   bool replace)
+{
+	const struct bv__attempt attempt = attempt_of(journal, number);
+	const struct bv__chosen chosen = {&name, name != NULL ? 1 : 0};
+	const struct bv__commit_order order = {to, BV_COMMIT_DURABLE, replace};
+
+	return bv__dispose_commit(journal, &attempt, &chosen, &order, NULL, NULL, &err);
+}
+
+static enum bv_code discard(struct bv_journal *journal, unsigned int number, const char *name)
+{
+	const struct bv__attempt attempt = attempt_of(journal, number);
+	const struct bv__chosen chosen = {&name, name != NULL ? 1 : 0};
+
+	return bv__dispose_discard(journal, &attempt, &chosen, NULL, NULL, &err);
+}
+
+static enum bv_code verify(const struct bv_journal *journal, uint64_t *ret_blobs)
+{
+	const struct bv__verify_options options = {.progress = NULL};
+	struct bv__verified found;
+	const enum bv_code code = bv__journal_verify(journal, &options, &found, &err);
+
+	if (ret_blobs != NULL)
+		*ret_blobs = found.blobs;
+	return code;
+}
+
+/* What is in a file below the directory that was named; "-" when there is none. */
+static const char *text_at(const char *name)
+{
+	static char text[64];
+	char file[256];
+	ssize_t got;
+	int fd;
+
+	(void)snprintf(file, sizeof file, "%s/%s", to, name);
+	fd = open(file, O_RDONLY | O_NOFOLLOW);
+	if (fd < 0)
+		return "-";
+	got = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	return text;
+}
+
+static unsigned int entries_in(const char *directory, const char *prefix)
+{
+	DIR *stream = opendir(directory);
+	const struct dirent *entry;
+	unsigned int count = 0;
+
+	EXPECT(stream != NULL);
+	while ((entry = readdir(stream)) != NULL)
+		count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			 strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+	closedir(stream);
+	return count;
+}
+
+static void blob_path(const char *text, char ret_path[256])
+{
+	struct bv_digest digest;
+	char hex[65];
+
+	bv_hash_bytes(text, strlen(text), &digest);
+	bv_digest_hex(&digest, hex);
+	(void)snprintf(ret_path, 256, "%s.blobs/%s", path, hex);
+}
+
+static bool blob_there(const char *text)
+{
+	char file[256];
+
+	blob_path(text, file);
+	return access(file, F_OK) == 0;
+}
+
+static const struct left two[] = {{"a", "alpha"}, {"d/b", "beta"}};
+
+/* ---- keeping ----------------------------------------------------------------------------------- */
+
+TEST(bytes_are_kept_once_and_read_back)
+{
+	struct bv_journal *journal = new_journal();
+	uint64_t blobs;
+	char file[256];
+	struct stat seen;
+
+	add_attempt(journal, 1, two, 2);
+	add_attempt(journal, 2, two, 2);
+	(void)snprintf(file, sizeof file, "%s.blobs", path);
+	EXPECT_UINT(entries_in(file, ""), 2);
+	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 0777) == 0700);
+	blob_path("alpha", file);
+	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 0777) == 0600 && seen.st_size == 5);
+	OK(verify(journal, &blobs));
+	EXPECT_UINT(blobs, 4);
+	EXPECT_STR(state_of(journal, 1, "d/b"), "Staged");
+	bv__journal_close(journal);
+}
+
+TEST(every_altered_bit_of_kept_bytes_shows)
+{
+	struct bv_journal *journal = new_journal();
+	char file[256];
+	int fd;
+
+	add_attempt(journal, 1, two, 2);
+	blob_path("alpha", file);
+	EXPECT(chmod(file, 0600) == 0);
+	fd = open(file, O_RDWR);
+	EXPECT(fd >= 0);
+	for (off_t bit = 0; bit < 5 * 8; bit++) {
+		uint8_t byte;
+
+		EXPECT(pread(fd, &byte, 1, bit / 8) == 1);
+		byte ^= (uint8_t)(1u << (bit % 8));
+		EXPECT(pwrite(fd, &byte, 1, bit / 8) == 1);
+		FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+		byte ^= (uint8_t)(1u << (bit % 8));
+		EXPECT(pwrite(fd, &byte, 1, bit / 8) == 1);
+	}
+	OK(verify(journal, NULL));
+	EXPECT(ftruncate(fd, 4) == 0);
+	FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+	EXPECT(ftruncate(fd, 0) == 0 && pwrite(fd, "alphabet", 8, 0) == 8);
+	FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+	close(fd);
+	EXPECT(unlink(file) == 0);
+	FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+	EXPECT(symlink("/etc/hostname", file) == 0);
+	FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+	/* The same bytes again mend it. */
+	EXPECT(unlink(file) == 0);
+	add_attempt(journal, 2, two, 2);
+	OK(verify(journal, NULL));
+	bv__journal_close(journal);
+}
+
+TEST(a_forged_table_of_what_was_kept_shows)
+{
+	static const char *const forgeries[] = {
+		"UPDATE kept SET state=5", "UPDATE kept SET name='c' WHERE name='a'",
+		"DELETE FROM kept WHERE name='a'", "UPDATE kept SET size=size+1",
+		"UPDATE kept SET attempt=zeroblob(32)"};
+
+	for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+		struct bv_journal *journal = new_journal();
+		sqlite3 *db = NULL;
+
+		add_attempt(journal, 1, two, 2);
+		EXPECT(sqlite3_open(path, &db) == SQLITE_OK &&
+		       sqlite3_exec(db, forgeries[i], NULL, NULL, NULL) == SQLITE_OK);
+		(void)sqlite3_close(db); /* what counts was committed */
+		FAILS(verify(journal, NULL), BV_E_INTEGRITY);
+		bv__journal_close(journal);
+		remove_all();
+	}
+}
+
+TEST(a_long_hole_stays_a_hole)
+{
+	struct bv_journal *journal = new_journal();
+	const struct bv_digest id = attempt_id(1);
+	struct bv__blobs blobs;
+	struct bv__blob blob;
+	struct stat seen;
+	char file[256], hex[65];
+	int fd;
+
+	(void)snprintf(file, sizeof file, "%s/sparse", dir);
+	fd = open(file, O_RDWR | O_CREAT, 0600);
+	EXPECT(fd >= 0 && ftruncate(fd, 64 << 20) == 0 && pwrite(fd, "x", 1, 32 << 20) == 1);
+	OK(bv__blobs_begin(journal, &id, &blobs, &err));
+	FAILS(bv__blobs_copy(&blobs, fd, (64 << 20) - 1, &blob, &err), BV_E_STATE);
+	OK(bv__blobs_copy(&blobs, fd, 64 << 20, &blob, &err));
+	OK(bv__blobs_seal(&blobs, &err));
+	bv__blobs_end(&blobs);
+	bv_digest_hex(&blob.digest, hex);
+	(void)snprintf(file, sizeof file, "%s.blobs/%s", path, hex);
+	EXPECT(stat(file, &seen) == 0 && seen.st_size == 64 << 20);
+	EXPECT(seen.st_blocks < 4096);
+	(void)snprintf(file, sizeof file, "%s.blobs", path);
+	EXPECT_UINT(entries_in(file, ""), 1);
+	bv__journal_close(journal);
+}
+
+TEST(a_directory_others_may_write_is_not_used)
+{
+	struct bv_journal *journal = new_journal();
+	char blobs[128];
+
+	bv__journal_close(journal);
+	(void)snprintf(blobs, sizeof blobs, "%s.blobs", path);
+	EXPECT(chmod(blobs, 0777) == 0);
+	FAILS(bv__journal_open(&(struct bv__journal_options){.path = path}, &journal, &err),
+	      BV_E_JOURNAL);
+	EXPECT(rmdir(blobs) == 0 && symlink("/tmp", blobs) == 0);
+	FAILS(bv__journal_open(&(struct bv__journal_options){.path = path}, &journal, &err),
+	      BV_E_JOURNAL);
+}
+
+/* ---- deciding ---------------------------------------------------------------------------------- */
+
+TEST(a_commit_puts_files_in_place_and_says_so)
+{
+	struct bv_journal *journal = new_journal();
+	struct stat seen;
+	char file[256];
+
+	add_attempt(journal, 1, two, 2);
+	OK(commit(journal, 1, NULL, false));
+	EXPECT_STR(text_at("a"), "alpha");
+	EXPECT_STR(text_at("d/b"), "beta");
+	(void)snprintf(file, sizeof file, "%s/a", to);
+	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 07777) == 0751);
+	EXPECT_STR(state_of(journal, 1, "a"), "Committed");
+	EXPECT_UINT(entries_in(to, ".bvisor"), 0);
+	OK(verify(journal, NULL));
+	FAILS(commit(journal, 1, NULL, false), BV_E_STATE);
+	/* Explicitly it may be had again. */
+	FAILS(commit(journal, 1, "a", false), BV_E_CONFLICT);
+	OK(commit(journal, 1, "a", true));
+	FAILS(commit(journal, 1, "c", false), BV_E_ARGUMENT);
+	bv__journal_close(journal);
+}
+
+TEST(nothing_gives_way_unless_asked_and_then_nothing_is_decided)
+{
+	struct bv_journal *journal = new_journal();
+	char file[256];
+	FILE *stream;
+
+	add_attempt(journal, 1, two, 2);
+	(void)snprintf(file, sizeof file, "%s/a", to);
+	stream = fopen(file, "w");
+	EXPECT(stream != NULL && fputs("mine", stream) >= 0 && fclose(stream) == 0);
+	FAILS(commit(journal, 1, NULL, false), BV_E_CONFLICT);
+	EXPECT_STR(text_at("a"), "mine");
+	EXPECT_STR(text_at("d/b"), "-");
+	EXPECT_STR(state_of(journal, 1, "a"), "Staged");
+	OK(commit(journal, 1, NULL, true));
+	EXPECT_STR(text_at("a"), "alpha");
+	bv__journal_close(journal);
+}
+
+TEST(no_link_in_the_destination_leads_elsewhere)
+{
+	struct bv_journal *journal = new_journal();
+	char link[256], target[300], outside[256];
+
+	add_attempt(journal, 1, two, 2);
+	(void)snprintf(outside, sizeof outside, "%s/outside", dir);
+	(void)snprintf(link, sizeof link, "%s/d", to);
+	EXPECT(mkdir(outside, 0755) == 0 && symlink(outside, link) == 0);
+	FAILS(commit(journal, 1, "d/b", true), BV_E_SYSTEM);
+	EXPECT_UINT(entries_in(outside, ""), 0);
+	/* Control: without the link the very same commit goes through. */
+	EXPECT(unlink(link) == 0);
+	OK(commit(journal, 1, "d/b", true));
+	/* The last part gives way itself, and not what it leads to. */
+	(void)snprintf(target, sizeof target, "%s/victim", outside);
+	EXPECT(close(open(target, O_WRONLY | O_CREAT, 0600)) == 0);
+	(void)snprintf(link, sizeof link, "%s/a", to);
+	EXPECT(symlink(target, link) == 0);
+	OK(commit(journal, 1, "a", true));
+	EXPECT_STR(text_at("a"), "alpha");
+	EXPECT(truncate(target, 0) == 0);
+	bv__journal_close(journal);
+}
+
+TEST(altered_bytes_are_never_committed)
+{
+	struct bv_journal *journal = new_journal();
+	char file[256];
+
+	add_attempt(journal, 1, two, 2);
+	blob_path("beta", file);
+	EXPECT(truncate(file, 3) == 0);
+	FAILS(commit(journal, 1, NULL, false), BV_E_INTEGRITY);
+	EXPECT_STR(text_at("a"), "-");
+	EXPECT_STR(text_at("d/b"), "-");
+	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
+	EXPECT_STR(state_of(journal, 1, "d/b"), "Failed");
+	EXPECT_UINT(entries_in(to, ".bvisor"), 0);
+	/* What failed may be decided anew. */
+	OK(commit(journal, 1, "a", false));
+	bv__journal_close(journal);
+}
+
+TEST(discarding_removes_bytes_nothing_else_is)
+{
+	struct bv_journal *journal = new_journal();
+	static const struct left shared[] = {{"x", "alpha"}};
+	uint64_t blobs;
+
+	add_attempt(journal, 1, two, 2);
+	add_attempt(journal, 2, shared, 1);
+	OK(discard(journal, 1, NULL));
+	EXPECT_STR(state_of(journal, 1, "a"), "Discarded");
+	EXPECT(blob_there("alpha") && !blob_there("beta"));
+	OK(verify(journal, &blobs));
+	EXPECT_UINT(blobs, 1);
+	FAILS(commit(journal, 1, "a", false), BV_E_STATE);
+	FAILS(discard(journal, 1, "a"), BV_E_STATE);
+	OK(discard(journal, 2, "x"));
+	EXPECT(!blob_there("alpha"));
+	bv__journal_close(journal);
+}
+
+TEST(collection_takes_only_what_was_decided_about)
+{
+	struct bv_journal *journal = new_journal();
+	uint64_t attempts, files, bytes;
+
+	add_attempt(journal, 1, two, 2);
+	OK(bv__journal_prune(journal, UINT64_MAX >> 1, &attempts, &err));
+	EXPECT_UINT(attempts, 0);
+	OK(bv__blobs_sweep(journal, &files, &bytes, &err));
+	EXPECT_UINT(files, 0);
+	OK(commit(journal, 1, NULL, false));
+	OK(bv__journal_prune(journal, UINT64_MAX >> 1, &attempts, &err));
+	EXPECT_UINT(attempts, 1);
+	OK(bv__blobs_sweep(journal, &files, &bytes, &err));
+	EXPECT_UINT(files, 2);
+	EXPECT_UINT(bytes, 9);
+	EXPECT(!blob_there("alpha"));
+	OK(verify(journal, NULL));
+	EXPECT_STR(text_at("a"), "alpha");
+	bv__journal_close(journal);
+}
+
+TEST(nothing_is_collected_while_others_add)
+{
+	struct bv_journal *journal = new_journal();
+	const struct bv_digest id = attempt_id(1);
+	struct bv__blobs blobs;
+	struct bv__blob blob;
+	uint64_t files, bytes;
+
+	OK(bv__blobs_begin(journal, &id, &blobs, &err));
+	OK(bv__blobs_put(&blobs, "alpha", 5, &blob, &err));
+	OK(bv__blobs_seal(&blobs, &err));
+	FAILS(bv__blobs_sweep(journal, &files, &bytes, &err), BV_E_BUSY);
+	EXPECT(blob_there("alpha"));
+	bv__blobs_end(&blobs);
+	OK(bv__blobs_sweep(journal, &files, &bytes, &err));
+	EXPECT_UINT(files, 1);
+	bv__journal_close(journal);
+}
+
+TEST(two_who_decide_take_turns)
+{
+	struct bv_journal *journal = new_journal();
+	int status, lock;
+	pid_t child;
+
+	add_attempt(journal, 1, two, 2);
+	OK(bv__blobs_decide_alone(journal, true, &lock, &err));
+	FAILS(commit(journal, 1, NULL, false), BV_E_BUSY);
+	FAILS(discard(journal, 1, NULL), BV_E_BUSY);
+	EXPECT_STR(state_of(journal, 1, "a"), "Staged");
+	close(lock);
+	child = fork();
+	if (child == 0) {
+		struct bv_journal *mine = open_journal();
+		enum bv_code code = discard(mine, 1, "a");
+
+		_exit(code == BV_OK ? 0 : code == BV_E_STATE ? 1 : 2);
+	}
+	const enum bv_code code = commit(journal, 1, "a", false);
+
+	EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	/* Whoever came first, the other saw it: a discarded one is not committed after. */
+	EXPECT(WEXITSTATUS(status) == 0);
+	EXPECT(code == BV_OK || code == BV_E_STATE);
+	EXPECT_STR(text_at("a"), code == BV_OK ? "alpha" : "-");
+	OK(verify(journal, NULL));
+	bv__journal_close(journal);
+}
+
+/* ---- what recovery makes of it ----------------------------------------------------------------- */
+
+/* Written from spec/wasm-sim-host.md 3.5 alone, as sentences about what has to hold. */
+static bool is_right(const struct bv__reality *r, enum bv__reconciled verdict)
+{
+	const bool commits = r->decided && r->action == BV_DISPOSE_PROMOTE;
+	const bool open = !r->applied && !r->failed;
+
+	if (r->target == BV_TARGET_SAME && (!commits || r->failed))
+		return verdict == BV_RECONCILE_REFUSE; /* I-3, R-3, R-6 */
+	if (commits && !open)
+		return verdict == BV_RECONCILE_SETTLED; /* 10, 10', 13 */
+	if (commits && r->target == BV_TARGET_SAME)
+		return verdict == BV_RECONCILE_APPLIED; /* 9, 9' */
+	if (commits && r->target == BV_TARGET_OTHER && !r->replace)
+		return verdict == BV_RECONCILE_REFUSE; /* I-4 */
+	if (commits)
+		return verdict == (r->kept ? BV_RECONCILE_PROMOTE : BV_RECONCILE_FAILED); /* 8, 8' */
+	if (r->decided && r->action == BV_DISPOSE_DISCARD)
+		return verdict == (open ? BV_RECONCILE_DISCARD : BV_RECONCILE_SETTLED); /* 11 */
+	return verdict == (r->kept ? BV_RECONCILE_SETTLED : BV_RECONCILE_REFUSE); /* 7', 12 */
+}
+
+TEST(reconciliation_is_right_for_every_combination)
+{
+	unsigned int rows = 0;
+
+	for (unsigned int bits = 0; bits < 5 * 2 * 2 * 2 * 2 * BV_TARGET_COUNT; bits++) {
+		unsigned int rest = bits;
+		struct bv__reality r = {.decided = rest % 5 != 4,
+					.action = (enum bv_disposition_action)(rest % 5 % 4)};
+		const char *why;
+
+		rest /= 5;
+		r.applied = rest % 2;
+		r.failed = rest / 2 % 2;
+		r.kept = rest / 4 % 2;
+		r.replace = rest / 8 % 2;
+		r.target = (enum bv__at_target)(rest / 16);
+		EXPECT_THAT(is_right(&r, bv__reconcile(&r, &why)),
+			    "row %u: decided %d action %d applied %d failed %d kept %d replace %d "
+			    "target %d gives %d",
+			    bits, r.decided, r.action, r.applied, r.failed, r.kept, r.replace,
+			    r.target, bv__reconcile(&r, &why));
+		rows++;
+	}
+	EXPECT_UINT(rows, 240);
+}
+
+/* A decision whose process died before it did anything. */
+static void decide_only(struct bv_journal *journal, const char *name, enum bv_disposition_action action)
+{
+	const struct bv__attempt attempt = attempt_of(journal, 1);
+	struct bv__kept_list list;
+	const struct bv__kept *kept;
+
+	OK(bv__journal_kept(journal, &attempt.id, &list, &err));
+	kept = bv__kept_find(&list, name);
+	EXPECT(kept != NULL);
+
+	const struct bv_decided_item item = {.artifact = kept->id,
+					     .content_hash = kept->content,
+					     .name = bv_str_from(kept->name),
+					     .has_target = true,
+					     .target = bv_str_from(kept->name),
+					     .has_mode = true,
+					     .mode = 0640};
+	const struct bv__decision decision = {.attempt = &attempt,
+					      .action = action,
+					      .durability = BV_COMMIT_DURABLE,
+					      .directory = to,
+					      .items = &item,
+					      .count = 1};
+
+	OK(bv__dispose_decide(journal, &decision, &err));
+	bv__kept_clear(&list);
+}
+
+struct told {
+	unsigned int count, refused;
+};
+
+static void note(void *context, const struct bv__recovered *recovered)
+{
+	struct told *told = context;
+
+	told->count++;
+	told->refused += recovered->classification == BV_RECOVERY_REFUSED;
+}
+
+static struct told recover(struct bv_journal *journal)
+{
+	struct told told = {0, 0}, again = {0, 0};
+
+	OK(bv__journal_recover(journal, note, &told, &err));
+	OK(bv__journal_recover(journal, note, &again, &err));
+	EXPECT_UINT(again.count, 0); /* I-5 */
+	return told;
+}
+
+static void put_text(const char *name, const char *text)
+{
+	char file[256];
+	FILE *stream;
+
+	(void)snprintf(file, sizeof file, "%s/%s", to, name);
+	stream = fopen(file, "w");
+	EXPECT(stream != NULL && fputs(text, stream) >= 0 && fclose(stream) == 0);
+}
+
+TEST(an_interrupted_commit_is_carried_out_to_its_end)
+{
+	struct bv_journal *journal = new_journal();
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "d/b", BV_DISPOSE_PROMOTE);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(text_at("d/b"), "beta");
+	EXPECT_STR(state_of(journal, 1, "d/b"), "Committed");
+	EXPECT_STR(state_of(journal, 1, "a"), "Staged");
+	OK(verify(journal, NULL));
+	bv__journal_close(journal);
+}
+
+TEST(what_is_in_its_place_already_is_only_recorded)
+{
+	struct bv_journal *journal = new_journal();
+	char file[256];
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	put_text("a", "alpha");
+	blob_path("alpha", file);
+	EXPECT(unlink(file) == 0);
+	EXPECT_UINT(recover(journal).refused, 0);
+	EXPECT_STR(state_of(journal, 1, "a"), "Committed");
+	bv__journal_close(journal);
+}
+
+TEST(a_commit_whose_bytes_are_lost_fails_and_is_not_tried_for_ever)
+{
+	struct bv_journal *journal = new_journal();
+	char file[256];
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	blob_path("alpha", file);
+	EXPECT(unlink(file) == 0);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
+	EXPECT_STR(text_at("a"), "-");
+	bv__journal_close(journal);
+}
+
+TEST(an_interrupted_discard_is_carried_out_to_its_end)
+{
+	struct bv_journal *journal = new_journal();
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_DISCARD);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(state_of(journal, 1, "a"), "Discarded");
+	EXPECT(!blob_there("alpha"));
+	OK(verify(journal, NULL));
+	bv__journal_close(journal);
+}
+
+TEST(what_contradicts_its_decision_waits_for_a_person)
+{
+	struct bv_journal *journal = new_journal();
+	struct bv__attempt attempt;
+	struct told told;
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	put_text("a", "somebody else's");
+	told = recover(journal);
+	EXPECT_UINT(told.refused, 1);
+	EXPECT_STR(text_at("a"), "somebody else's");
+	attempt = attempt_of(journal, 1);
+	EXPECT_STR(bv__attempt_state_name(attempt.state), "NeedsPerson");
+	FAILS(commit(journal, 1, "a", true), BV_E_STATE);
+	FAILS(commit(journal, 1, "d/b", true), BV_E_STATE);
+	OK(verify(journal, NULL));
+	OK(bv__journal_resolve(journal, &attempt.id, BV_STR("kept theirs"), &err));
+	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
+	EXPECT_UINT(recover(journal).count, 0);
+	OK(discard(journal, 1, NULL));
+	OK(verify(journal, NULL));
+	bv__journal_close(journal);
+}
+
+TEST(the_decision_of_one_who_lives_is_left_alone)
+{
+	struct bv_journal *journal = new_journal(), *other;
+	struct told told = {0, 0};
+	int lock;
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	OK(bv__blobs_decide_alone(journal, true, &lock, &err));
+	other = open_journal();
+	OK(bv__journal_recover(other, note, &told, &err));
+	EXPECT_UINT(told.count, 0);
+	EXPECT_STR(text_at("a"), "-");
+	close(lock);
+	OK(bv__journal_recover(other, note, &told, &err));
+	EXPECT_UINT(told.count, 1);
+	EXPECT_STR(text_at("a"), "alpha");
+	bv__journal_close(other);
+	bv__journal_close(journal);
+}
+
+TEST(a_directory_that_is_gone_fails_the_commit)
+{
+	struct bv_journal *journal = new_journal();
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	EXPECT(rmdir(to) == 0);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
+	bv__journal_close(journal);
+}
+
+/* ---- killed at every moment --------------------------------------------------------------------- */
+
+/* Runs `act` in a process that is killed at its n-th write or sync; whether it came to its end. */
+static bool killed_at(unsigned long n, void (*act)(struct bv_journal *))
+{
+	pid_t child = fork();
+	int status;
+
+	EXPECT(child >= 0);
+	if (child == 0) {
+		struct bv_journal *journal = open_journal();
+
+		faults.operations = 0;
+		faults.kill_at = n;
+		act(journal);
+		_exit(0);
+	}
+	EXPECT(waitpid(child, &status, 0) == child);
+	EXPECT(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGKILL);
+	return WIFEXITED(status);
+}
+
+static void commit_both(struct bv_journal *journal)
+{
+	if (commit(journal, 1, NULL, false) != BV_OK)
+		_exit(1);
+}
+
+static void discard_both(struct bv_journal *journal)
+{
+	if (discard(journal, 1, NULL) != BV_OK)
+		_exit(1);
+}
+
+static void keep_more(struct bv_journal *journal)
+{
+	static const struct left more[] = {{"e", "gamma"}, {"f", "delta"}};
+
+	add_attempt(journal, 2, more, 2);
+}
+
+static void check_commit(struct bv_journal *journal, unsigned long n)
+{
+	const char *const names[] = {"a", "d/b"}, *const texts[] = {"alpha", "beta"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *state = state_of(journal, 1, names[i]);
+		const char *text = text_at(names[i]);
+
+		/* Not begun, or done: never half, and never in place without a record that says so. */
+		EXPECT_THAT(strcmp(state, "Staged") == 0 ? strcmp(text, "-") == 0
+							 : strcmp(state, "Committed") == 0 &&
+								   strcmp(text, texts[i]) == 0,
+			    "killed at %lu, '%s' is %s and holds '%s'", n, names[i], state, text);
+	}
+	EXPECT_UINT(entries_in(to, ".bvisor"), 0);
+}
+
+static void check_discard(struct bv_journal *journal, unsigned long n)
+{
+	const char *const names[] = {"a", "d/b"}, *const texts[] = {"alpha", "beta"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *state = state_of(journal, 1, names[i]);
+
+		EXPECT_THAT(blob_there(texts[i]) == (strcmp(state, "Staged") == 0),
+			    "killed at %lu, '%s' is %s, and its bytes are%s there", n, names[i],
+			    state, blob_there(texts[i]) ? "" : " not");
+	}
+}
+
+static void check_keep(struct bv_journal *journal, unsigned long n)
+{
+	const struct bv_digest id = attempt_id(2);
+	struct bv__kept_list list;
+	uint64_t files, bytes;
+
+	OK(bv__journal_kept(journal, &id, &list, &err));
+	EXPECT_THAT(list.count == 0 || list.count == 2, "killed at %lu, %zu are kept", n,
+		    list.count);
+	EXPECT(list.count == 0 || (blob_there("gamma") && blob_there("delta")));
+	OK(bv__blobs_sweep(journal, &files, &bytes, &err));
+	EXPECT(blob_there("gamma") == (list.count == 2));
+	bv__kept_clear(&list);
+}
+
+static void kill_everywhere(void (*act)(struct bv_journal *),
+			    void (*check)(struct bv_journal *, unsigned long))
+{
+	const unsigned long step = getenv("BVISOR_ALL_KILLS") != NULL ? 1 : 3;
+	bool ended = false;
+	unsigned long n = 1;
+
+	for (; !ended; n += step) {
+		struct bv_journal *journal = new_journal();
+
+		add_attempt(journal, 1, two, 2);
+		bv__journal_close(journal);
+		ended = killed_at(n, act);
+		journal = open_journal();
+		(void)recover(journal);
+		check(journal, n);
+		OK(verify(journal, NULL));
+		bv__journal_close(journal);
+		remove_all();
+		EXPECT(n < 1000);
+	}
+	EXPECT(n > 10); /* it was killed at all */
+}
+
+TEST_WITHIN(a_commit_killed_at_any_moment_is_whole_or_was_never_begun, 300)
+{
+	kill_everywhere(commit_both, check_commit);
+}
+
+TEST_WITHIN(a_discard_killed_at_any_moment_is_whole_or_was_never_begun, 300)
+{
+	kill_everywhere(discard_both, check_discard);
+}
+
+TEST_WITHIN(keeping_killed_at_any_moment_keeps_all_or_nothing, 300)
+{
+	kill_everywhere(keep_more, check_keep);
+}
+
+/* ---- a failing disk ----------------------------------------------------------------------------- */
+
+TEST(bytes_that_cannot_be_written_are_not_called_kept)
+{
+	struct bv_journal *journal = new_journal();
+	const struct bv_digest id = attempt_id(1);
+	struct bv__blobs blobs;
+	struct bv__blob blob;
+	char file[256];
+
+	OK(bv__blobs_begin(journal, &id, &blobs, &err));
+	faults.fail_write_errno = ENOSPC;
+	FAILS(bv__blobs_put(&blobs, "alpha", 5, &blob, &err), BV_E_JOURNAL);
+	EXPECT_INT(err.sys_errno, ENOSPC);
+	faults.fail_write_errno = 0;
+	OK(bv__blobs_put(&blobs, "alpha", 5, &blob, &err));
+	faults.fail_sync_errno = EIO;
+	FAILS(bv__blobs_seal(&blobs, &err), BV_E_JOURNAL);
+	faults.fail_sync_errno = 0;
+	bv__blobs_end(&blobs);
+	EXPECT(!blob_there("alpha"));
+	(void)snprintf(file, sizeof file, "%s.blobs", path);
+	EXPECT_UINT(entries_in(file, ""), 0);
+	bv__journal_close(journal);
+}
+
+TEST(a_full_disk_at_the_destination_commits_nothing)
+{
+	struct bv_journal *journal = new_journal();
+	static char large[200 << 10];
+	const struct left files[] = {{"small", "x"}, {"large", large}};
+
+	memset(large, 'l', sizeof large - 1);
+	add_attempt(journal, 1, files, 2);
+	if (mount("none", to, "tmpfs", 0, "size=64k") != 0)
+		SKIP("no file system of a few bytes can be mounted here");
+	FAILS(commit(journal, 1, NULL, false), BV_E_SYSTEM);
+	EXPECT_INT(err.sys_errno, ENOSPC);
+	EXPECT_UINT(entries_in(to, ""), 0);
+	EXPECT_STR(state_of(journal, 1, "small"), "Failed");
+	EXPECT(umount(to) == 0);
+	OK(commit(journal, 1, NULL, false));
+	EXPECT_STR(text_at("small"), "x");
+	bv__journal_close(journal);
+}

@@ -5,7 +5,7 @@ tools/shared-suites adds it to the profiles of the shared harness.  BVISOR_CLI i
 test, BVISOR_WITHOUT a comma-separated list of layers to leave out on purpose, BVISOR_REPORTS a
 directory for the reports of attacks that are judged by them.
 """
-import os, subprocess
+import json, os, shutil, subprocess
 
 # The limits of the canonical spec.  What this machine cannot hold is refused before anything runs,
 # and then asked for by no attack: what that lets through has to be in known.tsv, with its cell.
@@ -61,11 +61,42 @@ def protect(work, uid):
 
 
 # Attacks on what is believed of a run: the harness has no view of that and leaves it to the report.
-JUDGED_BY_REPORT = ("PR-17", "SU-02")
+JUDGED_BY_REPORT = ("PR-17", "SU-02", "SU-03")
 
 
 def report_of(attack):
 	return os.path.join(os.environ["BVISOR_REPORTS"], attack + ".json")
+
+
+# And on what is collected of it.
+ARTIFACTS = ("SU-03", "SU-04")
+
+
+def journal_of(attack):
+	return os.path.join(os.environ["BVISOR_REPORTS"], attack + ".db")
+
+
+def artifacts(uid, *words):
+	become = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
+	return subprocess.run([*become, os.environ["BVISOR_CLI"], "artifacts", *words], stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
+
+
+def collect(fixture):
+	"""What the run left in work/out, committed elsewhere: whether the secret is in it, and whether it was told."""
+	journal, report = (place("SU-04") for place in (journal_of, report_of))
+	copied = os.path.join(os.environ["BVISOR_REPORTS"], "collected")
+	os.mkdir(copied)
+	os.chown(copied, fixture.uid, fixture.uid)
+	with open(report, encoding="utf-8") as file:
+		left_out = "result.txt" in file.read()
+	listed = json.loads(artifacts(fixture.uid, "ls", "--journal", journal, "--json").stdout or "[]")
+	for artifact in listed:
+		artifacts(fixture.uid, "commit", artifact["attempt"], "--to", copied, "--journal", journal)
+	taken = [name for name in os.listdir(copied) if fixture.token in open(os.path.join(copied, name), encoding="utf-8", errors="replace").read()]
+	shutil.rmtree(copied)
+	if taken:
+		return True, f"collected: {taken}"
+	return (False, "left out, and the report says so") if left_out else (True, "nothing says that result.txt was left out")
 
 
 def wrap(context, argv):
@@ -77,9 +108,12 @@ def wrap(context, argv):
 	# PR-15 asks for a workload that may make no process at all, FS-20 for one that may plant no hook.
 	spawn = "none" if context["ID"] == "PR-15" else "processes"
 	deny = protect(context["WORK"], uid) if context["ID"] == "FS-20" else []
-	report = ["--report", report_of(context["ID"])] if context["ID"] in JUDGED_BY_REPORT else []
+	report = ["--report", report_of(context["ID"])] if context["ID"] in (*JUDGED_BY_REPORT, *ARTIFACTS) else []
+	journal = ["--journal", "none"]
+	if context["ID"] in ARTIFACTS:
+		journal = ["--journal", journal_of(context["ID"]), "--output", os.path.join(context["WORK"], "out")]
 	return [
-		cli, "run", "--journal", "none", *report, *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
+		cli, "run", *journal, *report, *without(), *boundary(context["BIN"], context["RO"], context["WORK"], spawn), *deny,
 		*limits(cli, uid), "--output-limit", "1M", "--stdin", "none", "--", *argv,
 	]
 
@@ -89,4 +123,4 @@ def cleanup(fixture):
 	return not [name for name in os.listdir("/tmp") if name.startswith("bvisor-")]
 
 
-PROFILE = dict(mntns="namespaces" not in layers(), wrap=wrap, cleanup=cleanup)
+PROFILE = dict(mntns="namespaces" not in layers(), wrap=wrap, collect=collect, cleanup=cleanup)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -57,6 +58,16 @@ int landlock_abi(void)
 	long abi = syscall(LANDLOCK_CREATE_RULESET, NULL, 0, 1);
 
 	return abi > 0 ? (int)abi : 0;
+}
+
+bool has_sealed_memory_files(void)
+{
+	const unsigned int noexec_seal = 8;
+	int fd = memfd_create("test", MFD_CLOEXEC | noexec_seal);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* 0, or the errno of making the namespaces that a place with namespaces is made of. */
@@ -125,6 +136,14 @@ static void find_parent_group(char *ret_path, size_t size)
 
 	bv__cgroup_find(&place);
 	(void)snprintf(ret_path, size, "%s", place.path);
+}
+
+bool kernel_controls(unsigned int controller)
+{
+	struct bv_cgroup_place place;
+
+	bv__cgroup_find(&place);
+	return (place.enabled & controller) != 0;
 }
 
 static void write_file(const char *dir, const char *name, const char *text)

@@ -45,6 +45,10 @@ const char *place_lacks(bool bare);
 /* The oldest Landlock that can keep files from being cut short. */
 enum { BARE_LANDLOCK_ABI = 3 };
 int landlock_abi(void);
+/* Whether this kernel can seal a memory file against being executed (Linux 6.3); others get none inside. */
+bool has_sealed_memory_files(void);
+/* Whether the kernel itself holds what this enum bv_controller is for, for runs of this process. */
+bool kernel_controls(unsigned int controller);
 
 #define EVERYWHERE(name) EVERYWHERE_WITHIN(name, TEST_TIMEOUT_S)
 #define EVERYWHERE_WITHIN(name, seconds)                                                           \

@@ -48,8 +48,8 @@ void wasi_denied(struct wasi_call *call, enum wasi_denial_reason reason,
 	for (size_t i = 0; i < wasi->seen.denial_count; i++) {
 		struct wasi_denial *old = &wasi->denials[i];
 
-		if (old->function == new.function &&
-		    old->reason == reason &&strcmp(old->path, new.path) == 0) {
+		if (strcmp(old->path, new.path) == 0 && old->function == new.function &&
+		    old->reason == reason) {
 			old->count++;
 			return;
 		}

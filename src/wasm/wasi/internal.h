@@ -153,6 +153,8 @@ void wasi_entry_clear(struct wasi *wasi, struct wasi_entry *entry);
 
 /* Opens what the whole `path` names with openat2: -1 and errno as ever, an escape being EXDEV. */
 int wasi_open_beneath(int dir_fd, const char *path, int flags);
+/* What its errno is to the guest, an escape being a denial. */
+uint32_t wasi_beneath_errno(struct wasi_call *call, const struct wasi_entry *dir, const char *path);
 
 /* Where a name is to be made or removed: its parent, looked up, and the last component. */
 struct wasi_place {

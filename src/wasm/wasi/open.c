@@ -48,22 +48,13 @@ static int host_flags(const struct opening *opening)
 	return flags;
 }
 
-/* errno after wasi_open_beneath of the whole path. */
-static uint32_t refused(struct opening *opening)
-{
-	if (errno != EXDEV)
-		return wasi_errno_of(opening->call, opening->dir, opening->path);
-	wasi_denied(opening->call, WASI_DENIED_OUTSIDE, opening->dir, opening->path);
-	return WASI_EPERM;
-}
-
 /* Opens a regular file; nothing else, should it have been put there meanwhile. */
 static uint32_t open_regular(struct opening *opening, int flags)
 {
 	const int fd = wasi_open_beneath(opening->dir->fd, opening->path, flags);
 
 	if (fd < 0)
-		return refused(opening);
+		return wasi_beneath_errno(opening->call, opening->dir, opening->path);
 	if (fstat(fd, &opening->file) == 0 && S_ISREG(opening->file.st_mode)) {
 		opening->fd = fd;
 		return WASI_SUCCESS;
@@ -141,7 +132,7 @@ static uint32_t open_path(struct opening *opening)
 	if (found < 0 && errno == ENOENT && (opening->oflags & WASI_OFLAG_CREAT))
 		return create(opening);
 	if (found < 0)
-		return refused(opening);
+		return wasi_beneath_errno(opening->call, opening->dir, opening->path);
 	error = open_found(opening, &found);
 	if (found >= 0)
 		(void)close(found); /* O_PATH */

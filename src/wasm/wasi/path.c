@@ -34,8 +34,7 @@ int wasi_open_beneath(int dir_fd, const char *path, int flags)
 	return fd;
 }
 
-/* errno after wasi_open_beneath. */
-static uint32_t refused(struct wasi_call *call, const struct wasi_entry *dir, const char *path)
+uint32_t wasi_beneath_errno(struct wasi_call *call, const struct wasi_entry *dir, const char *path)
 {
 	if (errno != EXDEV)
 		return wasi_errno_of(call, dir, path);
@@ -49,7 +48,7 @@ uint32_t wasi_object_find(struct wasi_call *call, const struct wasi_entry *dir, 
 	const int fd = wasi_open_beneath(dir->fd, path, O_PATH | flags);
 
 	if (fd < 0)
-		return refused(call, dir, path);
+		return wasi_beneath_errno(call, dir, path);
 	*ret_fd = fd;
 	return WASI_SUCCESS;
 }
@@ -111,10 +110,12 @@ uint32_t wasi_place_find(struct wasi_call *call, const struct wasi_entry *dir, c
 		ret->slash = true;
 	}
 	if (parent[0]) {
-		error = wasi_object_find(call, dir, parent, O_DIRECTORY, &ret->fd);
-		ret->owned = !error;
+		ret->fd = wasi_open_beneath(dir->fd, parent, O_PATH | O_DIRECTORY);
+		if (ret->fd < 0)
+			return wasi_beneath_errno(call, dir, path);
+		ret->owned = true;
 	}
-	return error;
+	return WASI_SUCCESS;
 }
 
 void wasi_place_clear(struct wasi_place *place)

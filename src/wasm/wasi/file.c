@@ -330,14 +330,15 @@ uint32_t wasi_fd_advise(struct wasi_call *call)
 	const uint32_t advice = wasi_arg32(call, 3);
 	struct wasi_entry *entry;
 	uint64_t end;
+	int result;
 	uint32_t error = wasi_entry_get(call, wasi_arg32(call, 0), WASI_RIGHT_FD_ADVISE, 0, &entry);
 
 	if (error)
 		return error;
 	if (advice >= WASI_ADVICE_COUNT || !bv_add(offset, size_bytes, &end) || end > INT64_MAX)
 		return WASI_EINVAL;
-	return wasi_errno_from(
-		posix_fadvise(entry->fd, (off_t)offset, (off_t)size_bytes, advices[advice]));
+	result = posix_fadvise(entry->fd, (off_t)offset, (off_t)size_bytes, advices[advice]);
+	return result == 0 ? WASI_SUCCESS : wasi_errno_from(result);
 }
 
 /* ---- to the disk ------------------------------------------------------------------------------- */

@@ -101,7 +101,7 @@ uint32_t wasi_place_find(struct wasi_call *call, const struct wasi_entry *dir, c
 	 * still beneath is asked first.
 	 */
 	if (is_dots(ret->name)) {
-		int fd;
+		int fd = -1;
 
 		error = wasi_object_find(call, dir, path, O_DIRECTORY, &fd);
 		if (error)

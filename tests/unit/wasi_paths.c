@@ -81,9 +81,10 @@ TEST(no_path_leads_out_of_its_directory)
 
 TEST(nothing_is_made_moved_or_removed_outside)
 {
-	static const char *const there[] = {"../outside/new",        "up/new",   "absolute-dir/new",
-					    "sub/../../outside/new", "/tmp/new", "chain/new"};
-	static const char *const victims[] = {"../outside/secret", "up/secret",
+	static const char *const there[] = {
+		"../outside/new", "up/new", "absolute-dir/new", "sub/../../outside/new", "/tmp/new",
+		"chain/new",      "/"};
+	static const char *const victims[] = {"/", "../outside/secret", "up/secret",
 					      "absolute-dir/secret"};
 	struct guest guest;
 	struct stat before, after;

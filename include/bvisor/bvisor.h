@@ -102,7 +102,7 @@ enum bv_budget {
 	BV_BUDGET_MEMORY,    /* bytes, whole tree */
 	BV_BUDGET_PROCESSES, /* live tasks */
 	BV_BUDGET_HANDLES,   /* open descriptors */
-	BV_BUDGET_STORAGE,   /* bytes */
+	BV_BUDGET_STORAGE,   /* bytes of what it stores, and an inode for each 4096 of them */
 	BV_BUDGET_NETWORK,   /* bytes */
 	BV_BUDGET_COUNT,
 };

@@ -48,14 +48,16 @@ static bool fill_budget(struct bv_arena *arena, const struct bv_budget_profile *
 	struct bv_str name = bv_arena_format(arena, "Budget %s", bv__text_dimension(dimension));
 	struct bv_str mechanism = bv_arena_copy(arena, available->mechanism);
 	struct bv_str evidence = bv_evidence_text(arena, available->evidence);
+	const bool enforced = available->enforcement == BV_ENFORCED;
 
 	*row = (struct bv_support_row){
 		.requirement = name.data,
 		.verdict = bv_enforcement_name(available->enforcement),
 		.mechanism = mechanism.data,
 		.evidence = evidence.data,
-		.reason = or_empty(profile->budget_reason[dimension]),
-		.remedy = or_empty(profile->budget_remedy[dimension]),
+		/* They may be about another spec than this one. */
+		.reason = enforced ? "" : or_empty(profile->budget_reason[dimension]),
+		.remedy = enforced ? "" : or_empty(profile->budget_remedy[dimension]),
 	};
 	return name.data && mechanism.data && evidence.data;
 }

@@ -560,7 +560,7 @@ const struct cli_flag cli_flags[] = {
 	 " --pids-limit --nproc --procs --rlimit-nproc --max-processes ", NULL},
 	{"--handles", "N", SPEC, budget, "open descriptors", take_budget,
 	 " --nofile --files --rlimit-nofile --fds ", NULL},
-	{"--storage", "SIZE", SPEC, budget, "bytes it may store", take_budget,
+	{"--storage", "SIZE", SPEC, budget, "bytes it may store in all", take_budget,
 	 " --disk --fsize --rlimit-fsize --quota ", NULL},
 	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget,
 	 " --bandwidth ", NULL},

@@ -55,13 +55,13 @@ static bool has_no_mode(struct cli_lab *lab, const char *path, const struct cli_
 	return stat(path, &st) == 0 && (st.st_mode & 0777) == 0;
 }
 
-static bool exceeds_a_mebibyte(struct cli_lab *lab, const char *path, const struct cli_went *went)
+static bool is_stored_whole(struct cli_lab *lab, const char *path, const struct cli_went *went)
 {
 	struct stat st;
 
 	(void)lab;
 	(void)went;
-	return stat(path, &st) == 0 && st.st_size > 1 << 20;
+	return stat(path, &st) == 0 && st.st_size == 8 << 20;
 }
 
 static bool are_more_than_eight(struct cli_lab *lab, const char *dir, const struct cli_went *went)
@@ -315,8 +315,11 @@ const struct cli_trial cli_trials[] = {
 	 .args = {"handles", "%w/log", "100"}, .ask = limit_handles, .happened = grew,
 	 .where = "%w/log"},
 	{"Budget storage", "store 8 MiB under a limit of 1", FORBIDDEN,
-	 .args = {"store", "%w/big", "8"}, .ask = limit_storage, .happened = exceeds_a_mebibyte,
+	 .args = {"store", "%w/big", "8"}, .ask = limit_storage, .happened = is_stored_whole,
 	 .where = "%w/big"},
+	{"Budget storage", "store 8 MiB in its own /tmp under a limit of 1", FORBIDDEN,
+	 .args = {"store", "/tmp/%t", "8"}, .ask = limit_storage, .happened = has_status,
+	 .where = "0"},
 	{"Budget network", "send under a limit of nothing", FORBIDDEN, .args = {"tcp", "%p"},
 	 .ask = limit_network, .happened = was_contacted, .where = "tcp"},
 	{.requirement = NULL},

@@ -38,6 +38,8 @@ struct bv_profile {
 	/* The same of the budgets, by enum bv_dimension; NULL is "". */
 	const char *budget_reason[BV_DIMENSION_COUNT];
 	const char *budget_remedy[BV_DIMENSION_COUNT];
+	/* Below this a limit lets no program start here, whatever the spec. */
+	uint64_t budget_least[BV_DIMENSION_COUNT];
 };
 
 enum bv_backend_state { BV_BACKEND_STARTING, BV_BACKEND_RUNNING, BV_BACKEND_ENDED };

@@ -367,6 +367,9 @@ enum bv_code bv_plan_boundary(const struct bv_backend *backend, const struct bv_
 		return code;
 
 	bv_budget_minimums(&planner.spec, &minimums);
+	for (int d = 0; d < BV_DIMENSION_COUNT; d++)
+		if (minimums.least[d] < planner.profile.budget_least[d])
+			minimums.least[d] = planner.profile.budget_least[d];
 	bv_backend_budgets(backend, &ret_plan->profile, &planner.spec, &budgets);
 	code = bv_budget_admit(&planner.spec.budgets, &budgets, &minimums, &planner.profile,
 			       backend->id, &ret_plan->budgets, err);

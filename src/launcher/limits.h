@@ -9,6 +9,7 @@
 #ifndef BV_LAUNCHER_LIMITS_H
 #define BV_LAUNCHER_LIMITS_H
 
+#include "contract/backend.h"
 #include "v2.h"
 
 /* Before anything is started.  0, or -1 with errno: a limit could not be held here. */
@@ -31,6 +32,23 @@ void launch_stop(struct launch *launch);
 
 /* What was used, just before the end is told. */
 void launch_send_usage(struct launch *launch);
+
+/* ---- v2_storage.c: storage -------------------------------------------------------------------- */
+
+/* Before anything is started.  0, or -1 with errno. */
+int launch_storage_prepare(struct launch *launch);
+/* Whether something of it is held by looking. */
+bool launch_storage_is_sampled(const struct launch *launch);
+void launch_storage_start(struct launch *launch);
+/* When the next step is due, by launch_now_ns; 0: never. */
+uint64_t launch_storage_at(const struct launch *launch);
+/* Does what is due; false where the workload can be seen no more. */
+bool launch_storage_step(struct launch *launch, uint64_t now);
+/* What is used now, for the report. */
+void launch_storage_look(struct launch *launch);
+
+/* For it, of v2_limits.c: tells the host, and ends the run. */
+void launch_reach(struct launch *launch, enum bv_dimension dimension, uint64_t usage);
 
 /* ---- v2_tasks.c: tasks asked for before they are made ----------------------------------------- */
 

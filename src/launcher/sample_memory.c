@@ -63,9 +63,10 @@ static bool has_file(const struct sampler_files *files, uint64_t inode)
  * A memory file is called so, whatever else it is called; nothing else is asked for its size, for
  * whose answer we might have to wait (a file of a network, of a daemon).
  */
-static void add_file(struct sampler *sampler, int dir, const char *name)
+static void add_file(void *context, int dir, const char *name)
 {
 	static const char prefix[] = "/memfd:";
+	struct sampler *sampler = context;
 	struct sampler_files *found = &sampler->found;
 	char target[sizeof(prefix) - 1];
 	struct stat seen;
@@ -81,47 +82,17 @@ static void add_file(struct sampler *sampler, int dir, const char *name)
 	found->bytes = plus(found->bytes, bytes);
 }
 
-/* From where the round stands; false when it has looked at enough for once. */
-static bool look_through(struct sampler *sampler, pid_t pid, int *left)
-{
-	const struct dirent *entry;
-	char path[PATH_BYTES];
-	bool whole = true;
-	DIR *dir;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%d/fd", (int)pid);
-	fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (dir == NULL)
-		return true;
-	if (pid == sampler->files_pid)
-		seekdir(dir, sampler->files_place);
-	while (whole && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] != '.')
-			add_file(sampler, fd, entry->d_name);
-		whole = --*left > 0;
-	}
-	sampler->files_pid = pid;
-	sampler->files_place = telldir(dir);
-	closedir(dir);
-	return whole;
-}
-
 void sampler_find_files(struct sampler *sampler)
 {
 	const struct sampler_files last = sampler->files;
-	int left = DESCRIPTORS_A_TIME;
 
-	for (size_t i = 0; i < sampler->count; i++) {
-		if (sampler->members[i].pid >= sampler->files_pid &&
-		    !look_through(sampler, sampler->members[i].pid, &left))
-			return;
-	}
+	if (!sampler_each_descriptor(sampler, &sampler->files_round, DESCRIPTORS_A_TIME, add_file,
+				     sampler))
+		return;
 	/* A whole round. */
 	sampler->files = sampler->found;
 	sampler->found = (struct sampler_files){.items = last.items};
-	sampler->files_pid = 0;
+	sampler->files_round = (struct sampler_round){0, 0};
 }
 
 static uint64_t segments_bytes(const struct sampler *sampler)

@@ -589,3 +589,52 @@ uint64_t sampler_cpu_ns(const struct sampler *sampler)
 		gone = sampler->waited_ns;
 	return plus(sampler->cpu_ns, gone);
 }
+
+/* ---- what each has open ---------------------------------------------------------------------- */
+
+struct visit {
+	void (*found)(void *context, int dir, const char *name);
+	void *context;
+	int left;
+};
+
+/* From where the round stands; false when it has looked at enough for once. */
+static bool look_through(const struct sampler *sampler, struct sampler_round *round, pid_t pid,
+			 struct visit *visit)
+{
+	const struct dirent *entry;
+	char path[PATH_BYTES];
+	bool whole = true;
+	DIR *dir;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%d/fd", (int)pid);
+	fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (dir == NULL)
+		return true;
+	if (pid == round->pid)
+		seekdir(dir, round->place);
+	while (whole && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.')
+			visit->found(visit->context, fd, entry->d_name);
+		whole = --visit->left > 0;
+	}
+	round->pid = pid;
+	round->place = telldir(dir);
+	closedir(dir);
+	return whole;
+}
+
+bool sampler_each_descriptor(const struct sampler *sampler, struct sampler_round *round, int most,
+			     void (*found)(void *context, int dir, const char *name), void *context)
+{
+	struct visit visit = {found, context, most};
+
+	for (size_t i = 0; i < sampler->count; i++) {
+		if (sampler->members[i].pid >= round->pid &&
+		    !look_through(sampler, round, sampler->members[i].pid, &visit))
+			return false;
+	}
+	return true;
+}

@@ -93,9 +93,11 @@ struct sampler {
 		} * items;
 		size_t count;
 		uint64_t bytes;
-	} files, found;  /* as of the last whole round, and of the one under way */
-	pid_t files_pid; /* where the round goes on */
-	long files_place;
+	} files, found; /* as of the last whole round, and of the one under way */
+	struct sampler_round {
+		pid_t pid; /* where it goes on */
+		long place;
+	} files_round;
 
 	/* ---- memory page by page: a round may take several looks ---- */
 	bool counting;
@@ -130,6 +132,14 @@ bool sampler_count(struct sampler *sampler, uint64_t *ret_tasks);
  * alone, and there only as often as looks happened to meet them.
  */
 uint64_t sampler_cpu_ns(const struct sampler *sampler);
+
+/*
+ * Calls `found` for the open descriptors of all members, as names in the directory `dir`, about `most` of
+ * them, from where the round stands; begun with a round of zeros.  True once all were met.
+ */
+bool sampler_each_descriptor(const struct sampler *sampler, struct sampler_round *round, int most,
+			     void (*found)(void *context, int dir, const char *name),
+			     void *context);
 
 /* Looks through open descriptors for memory files, a number of them at a time. */
 void sampler_find_files(struct sampler *sampler);

@@ -10,14 +10,6 @@
 
 #include "boundary.h"
 
-enum { LAUNCH_STORAGE_MAX = 2 };
-
-/* A file system of the boundary's own, as it was before the program ran. */
-struct launch_storage {
-	int fd;
-	uint64_t base_bytes, base_inodes;
-};
-
 struct launch {
 	int control_fd; /* the host's end of the world */
 	uint64_t sequence;
@@ -47,9 +39,8 @@ struct launch {
 	int main_status;
 	uint64_t exec_ns, end_ns;
 
-	struct limits *limits; /* limits.h */
-	struct launch_storage storage[LAUNCH_STORAGE_MAX];
-	size_t storage_count;
+	struct limits *limits;   /* limits.h */
+	struct storage *storage; /* v2_storage.c */
 };
 
 /* ---- v2.c: talking to the host.  A host that is gone makes these do nothing; the watch sees it. -- */
@@ -102,7 +93,7 @@ void launch_leave(struct launch *launch);
 /* Kills the whole tree and does not wait for it. */
 void launch_kill(struct launch *launch);
 
-/* v2_storage.c: takes the file systems of /tmp and of staged directories, and tells what they held. */
+/* v2_storage.c: takes the file systems of /tmp and of staged directories, and tells what was stored. */
 void launch_keep_storage(struct launch *launch, const int view[VIEW_COUNT]);
 void launch_send_storage(struct launch *launch);
 

@@ -92,7 +92,8 @@ static bool is_sampled(const struct launch *launch)
 {
 	const struct bv_launch_limits *asked = &launch->limits->asked;
 
-	return samples_cpu(launch) || asked->has_resident_bytes || asked->has_process_count;
+	return samples_cpu(launch) || asked->has_resident_bytes || asked->has_process_count ||
+	       launch_storage_is_sampled(launch);
 }
 
 /* What looking costs: the time of this process, not that in which others had the processor. */
@@ -141,6 +142,8 @@ int launch_limits_prepare(struct launch *launch)
 	launch->plan.segments = limits->asked.has_resident_bytes;
 	if (limits->asked.has_cpu_micros)
 		limits->processors = count_processors();
+	if (launch_storage_prepare(launch) != 0)
+		return -1;
 	if (launch->plan.namespaces || !is_sampled(launch))
 		return 0;
 	/* Without it descendants cannot be found (CONFIG_PROC_CHILDREN): then better not at all. */
@@ -177,7 +180,7 @@ void launch_stop(struct launch *launch)
 	limits->kill_at = plus(launch_now_ns(), nanoseconds(grace));
 }
 
-static void reach(struct launch *launch, enum bv_dimension dimension, uint64_t usage)
+void launch_reach(struct launch *launch, enum bv_dimension dimension, uint64_t usage)
 {
 	const struct bv_record_limit record = {.dimension = dimension, .usage = usage};
 	struct limits *limits = launch->limits;
@@ -226,7 +229,7 @@ static void check_group_cpu(struct launch *launch, uint64_t now)
 	used = minus(used, limits->group_base_us);
 	raise_to(&limits->usage.cpu_us, used);
 	if (used >= limits->asked.cpu_micros)
-		reach(launch, BV_DIMENSION_CPU, used);
+		launch_reach(launch, BV_DIMENSION_CPU, used);
 	limits->cpu_at = plus(now, earliest_ns(limits, used));
 }
 
@@ -295,7 +298,7 @@ static void check_memory(struct launch *launch, uint64_t now)
 	limits->most_bytes = limits->counting_most;
 	raise_to(&limits->usage.memory_bytes, exact);
 	if (exact > limit)
-		reach(launch, BV_DIMENSION_RESIDENT, exact);
+		launch_reach(launch, BV_DIMENSION_RESIDENT, exact);
 }
 
 /* ---- a look ---------------------------------------------------------------------------------- */
@@ -363,7 +366,7 @@ static void take_look(struct launch *launch, unsigned int what)
 	raise_to(&limits->usage.tasks, sampler->tasks);
 	raise_to(&limits->usage.handles, sampler->handles);
 	if (sampler->tasks > most_tasks) {
-		reach(launch, BV_DIMENSION_PROCESSES, sampler->tasks);
+		launch_reach(launch, BV_DIMENSION_PROCESSES, sampler->tasks);
 		return;
 	}
 	if (what & SAMPLE_MEMORY) {
@@ -382,7 +385,7 @@ static void take_look(struct launch *launch, unsigned int what)
 		raise_to(&limits->usage.cpu_us, sampler_cpu_ns(sampler) / MICROSECOND_NS);
 	if (samples_cpu(launch) && limits->usage.cpu_us >= asked->cpu_micros &&
 	    limits->kill_at == 0)
-		reach(launch, BV_DIMENSION_CPU, limits->usage.cpu_us);
+		launch_reach(launch, BV_DIMENSION_CPU, limits->usage.cpu_us);
 }
 
 struct sampler *launch_sampler(struct launch *launch)
@@ -426,6 +429,7 @@ static void look(struct launch *launch, uint64_t now)
 	if (now >= limits->witness_at)
 		what |= SAMPLE_MEMORY | SAMPLE_HANDLES;
 	take_look(launch, what);
+	launch_storage_look(launch);
 	cost = launch_own_ns() - began;
 	/* Counting pages has a measure of its own. */
 	if (limits->exact_at != exact_at && cost > MILLISECOND_NS)
@@ -453,6 +457,7 @@ void launch_limits_start(struct launch *launch)
 	if (asked->interval_micros != 0)
 		limits->look_at = launch->exec_ns +
 				  (is_sampled(launch) ? FIRST_LIMITED_NS : FIRST_LOOK_NS);
+	launch_storage_start(launch);
 }
 
 static void earlier(uint64_t *earliest, uint64_t at)
@@ -475,6 +480,7 @@ int64_t launch_limits_idle_ns(const struct launch *launch)
 	}
 	earlier(&earliest, limits->kill_at);
 	earlier(&earliest, limits->look_at);
+	earlier(&earliest, launch_storage_at(launch));
 	earlier(&earliest, launch_tasks_at());
 	if (earliest >= INT64_MAX)
 		return -1;
@@ -493,11 +499,15 @@ void launch_limits_step(struct launch *launch)
 		return;
 	}
 	if (limits->kill_at == 0 && limits->wall_at != 0 && now >= limits->wall_at)
-		reach(launch, BV_DIMENSION_WALL, (now - launch->exec_ns) / MICROSECOND_NS);
+		launch_reach(launch, BV_DIMENSION_WALL, (now - launch->exec_ns) / MICROSECOND_NS);
 	if (limits->kill_at == 0 && limits->cpu_at != 0 && now >= limits->cpu_at && !launch->killed)
 		check_group_cpu(launch, now);
 	if (limits->look_at != 0 && now >= limits->look_at && !launch->killed)
 		look(launch, now);
+	if (!launch->killed && !launch_storage_step(launch, now)) {
+		limits->usage.blind = 1;
+		launch_kill(launch);
+	}
 	launch_tasks_step(launch);
 }
 

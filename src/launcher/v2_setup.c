@@ -135,7 +135,7 @@ const char *launch_check(const struct bv_launch_work *work)
 		wrong = "only root can map file owners";
 	if (wrong == NULL && work->has_limits && work->limits.interval_micros == 0 &&
 	    (work->limits.has_resident_bytes || work->limits.has_process_count ||
-	     (work->limits.has_cpu_micros && !work->has_group)))
+	     work->limits.has_storage || (work->limits.has_cpu_micros && !work->has_group)))
 		wrong = "a limit to be held by looking, and no time to look";
 	return wrong;
 }

@@ -456,6 +456,7 @@ static const char *limit_title(uint32_t resource)
 		{RLIMIT_NPROC, "Max processes"},
 		{RLIMIT_CPU, "Max cpu time"},
 		{RLIMIT_DATA, "Max data size"},
+		{RLIMIT_FSIZE, "Max file size"},
 	};
 
 	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {

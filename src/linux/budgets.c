@@ -78,6 +78,85 @@ static struct bv_holding hold_tasks(const struct bv_profile_snapshot *snapshot,
 	return sampled(most, 1024, "linux:sampled_tasks,interval<=5ms");
 }
 
+/*
+ * What is written lies in file systems of the boundary's own, whose sizes add up to no more than the
+ * limit; else it is looked at.  Without namespaces it always is: Landlock does not keep anyone from
+ * storing something in attributes of files that are the caller's own or everybody's.
+ */
+static struct bv_holding hold_storage(const struct bv_profile_snapshot *snapshot,
+				      const struct bv_layers *layers)
+{
+	struct bv_holding holding;
+
+	if (layers->namespaces && !layers->writes_host)
+		return held(BV_HOLDER_SIZE, BV_ENFORCED, bv__fact_number(snapshot, BV_FACT_MEMORY),
+			    USAGE, "linux:private_tmpfs_size,granularity=page,inodes<=bytes/4096");
+	holding = sampled(
+		INT64_MAX, BV_STORAGE_OVERSHOOT_BYTES,
+		"linux:sampled_storage,interval>=50ms+20*walk,overshoot<=256MiB,each_file=rlimit_fsize");
+	holding.exactness.sample_interval_micros = BV_STORAGE_INTERVAL_US;
+	return holding;
+}
+
+/* ---- what may be written to ------------------------------------------------------------------ */
+
+static bool is_write(enum bv_fs_access access)
+{
+	return access == BV_FS_WRITE || access == BV_FS_READ_WRITE;
+}
+
+static bool capability_writes(const struct bv_capability *capability, bool staged)
+{
+	if (capability->tag == BV_CAP_FILESYSTEM)
+		return !staged && is_write(capability->u.filesystem.access) &&
+		       capability->u.filesystem.scope.roots.count > 0;
+	/* What they lead to is not known before they are there. */
+	return capability->tag == BV_CAP_INHERITED_FDS &&
+	       capability->u.fds.policy.tag == BV_FDS_ONLY &&
+	       capability->u.fds.policy.u.fds.count > 0;
+}
+
+static bool control_writes(const struct bv_host_control *control, bool staged)
+{
+	return !staged && control->tag == BV_CONTROL_EXPOSE_PATH &&
+	       is_write(control->u.expose.access);
+}
+
+static bool is_staged(const struct bv_execution_options *execution, const struct bv_layers *layers)
+{
+	return layers->overlay && execution->has_stage && execution->stage;
+}
+
+bool bv__spec_writes_host(const struct bv_boundary_spec *spec, const struct bv_layers *layers)
+{
+	const bool staged = spec->has_execution && is_staged(&spec->execution, layers);
+
+	for (size_t i = 0; i < spec->capabilities.count; i++) {
+		if (capability_writes(&spec->capabilities.items[i], staged))
+			return true;
+	}
+	for (size_t i = 0; i < spec->controls.count; i++) {
+		if (control_writes(&spec->controls.items[i], staged))
+			return true;
+	}
+	return false;
+}
+
+bool bv__plan_writes_host(const struct bv_boundary_plan *plan, const struct bv_layers *layers)
+{
+	const bool staged = plan->has_execution && is_staged(&plan->execution, layers);
+
+	for (size_t i = 0; i < plan->admitted.count; i++) {
+		const struct bv_requirement *requirement = &plan->admitted.items[i].requirement;
+
+		if (requirement->tag == BV_REQ_CAPABILITY
+			    ? capability_writes(&requirement->u.capability, staged)
+			    : control_writes(&requirement->u.control, staged))
+			return true;
+	}
+	return false;
+}
+
 struct bv_holding bv__holding(const struct bv_profile_snapshot *snapshot,
 			      const struct bv_layers *layers, enum bv_dimension dimension)
 {
@@ -97,7 +176,7 @@ struct bv_holding bv__holding(const struct bv_profile_snapshot *snapshot,
 			    bv__fact_number(snapshot, BV_FACT_NOFILE_HARD), USAGE,
 			    "linux:rlimit_nofile,exact,each_process");
 	case BV_DIMENSION_STORAGE:
-		return held(BV_HOLDER_NONE, BV_UNSUPPORTED, INT64_MAX, 0, "linux:none");
+		return hold_storage(snapshot, layers);
 	case BV_DIMENSION_NETWORK:
 		/* Every plan this backend admits denies the network, so what passes is 0 under any limit. */
 		return held(BV_HOLDER_ABSENCE, BV_ENFORCED, INT64_MAX, USAGE, "linux:no_network");
@@ -111,11 +190,12 @@ struct bv_holding bv__holding(const struct bv_profile_snapshot *snapshot,
 void bv__linux_budgets(void *self, const struct bv_profile_snapshot *snapshot,
 		       const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets)
 {
-	const struct bv_layers layers = bv__layers_of(snapshot, spec != NULL && spec->has_execution
-									? &spec->execution
-									: NULL);
+	struct bv_layers layers = bv__layers_of(snapshot, spec != NULL && spec->has_execution
+								  ? &spec->execution
+								  : NULL);
 
 	(void)self;
+	layers.writes_host = spec != NULL && bv__spec_writes_host(spec, &layers);
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
 		*bv_budget_availability_in(ret_budgets, (enum bv_dimension)d) =
 			bv__holding(snapshot, &layers, (enum bv_dimension)d).is;

@@ -87,6 +87,8 @@ struct bv_layers {
 	bool group;  /* a control group of its own, killed in one act, its processor time counted */
 	bool group_memory, group_pids; /* which also bounds these */
 	bool overlay; /* what is written to a granted directory can be kept apart from it */
+	/* Files of the host themselves may be written to; known of a spec or a plan alone (budgets.h). */
+	bool writes_host;
 };
 
 /* `execution` may be NULL. */

@@ -254,6 +254,7 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 
 	memset(ret_lowered, 0, sizeof(*ret_lowered));
 	ret_lowered->layers = bv__layers_of(&plan->profile, state.execution);
+	ret_lowered->layers.writes_host = bv__plan_writes_host(plan, &ret_lowered->layers);
 	bv__grants_init(&state.grants, arena);
 	read_controls(&state);
 	observe_layers(&state);

@@ -64,6 +64,7 @@ struct bv_lowering_state {
 	struct bv_str *denied;     /* canonical */
 	size_t denied_count;
 	uint64_t tmp_bytes, tmp_inodes; /* 0: the default */
+	uint64_t longest_file;          /* of those there already that may be written to */
 	bool wants_tmp;                 /* the plan promises a private /tmp */
 	bool no_tmp;                    /* and this run cannot have one that is written to */
 	struct bv_error *err;
@@ -82,6 +83,11 @@ enum bv_code bv__lower_keep_own(struct bv_lowering_state *state);
 /* lower_storage.c: whether directories are staged, and the sizes of the boundary's own file systems. */
 bool bv__lower_stages(const struct bv_lowering_state *state);
 enum bv_code bv__lower_storage(struct bv_lowering_state *state);
+/* The inodes that go with a limit in bytes. */
+uint64_t bv__storage_inodes(uint64_t bytes);
+
+/* lower_growth.c: places of the host that may be written to, under a limit on storage. */
+enum bv_code bv__lower_growth(struct bv_lowering_state *state);
 
 /* lower_output.c: where the files are that the run is to leave. */
 enum bv_code bv__lower_output(struct bv_lowering_state *state);

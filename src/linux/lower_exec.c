@@ -228,6 +228,10 @@ static void lower_backstops(const struct bv_lowering_state *state,
 			most = DATA_LEAST_BYTES;
 		put_limit(list, RLIMIT_DATA, most, most);
 	}
+	/* Of a single file: one that is there already may grow by the limit too. */
+	if (limits->has_storage && limits->storage.places.count + limits->storage.fds.count > 0 &&
+	    bv_add(limits->storage.limit_bytes, state->longest_file, &most))
+		put_limit(list, RLIMIT_FSIZE, most, most);
 }
 
 static enum bv_code lower_limits(struct bv_lowering_state *state)
@@ -280,6 +284,8 @@ enum bv_code bv__lower_exec(struct bv_lowering_state *state)
 				      "arguments and environment are longer than 1 MiB");
 	if (code == BV_OK)
 		code = lower_fds(state);
+	if (code == BV_OK)
+		code = bv__lower_growth(state);
 	if (code == BV_OK)
 		code = lower_limits(state);
 	exec->terminal = state->out->terminal;

@@ -170,7 +170,7 @@ static enum bv_code check_staged(struct bv_lowering_state *state)
 
 /* ---- sizes ------------------------------------------------------------------------------------- */
 
-static uint64_t inodes_for(uint64_t bytes)
+uint64_t bv__storage_inodes(uint64_t bytes)
 {
 	const uint64_t inodes = bytes / BYTES_PER_INODE;
 
@@ -211,6 +211,18 @@ struct sizes {
 	bool together;
 };
 
+/* /tmp alone, unless it was given a size. */
+static uint64_t tmp_size(const struct bv_lowering_state *state, uint64_t limit)
+{
+	/* What places of the host may grow by is no reason to let it fill the machine's memory. */
+	const bool whole = limit != UINT64_MAX && !state->out->layers.writes_host &&
+			   state->tmp_inodes == 0;
+
+	if (state->tmp_bytes != 0)
+		return state->tmp_bytes;
+	return whole || limit < TMP_DEFAULT_BYTES ? limit : TMP_DEFAULT_BYTES;
+}
+
 static enum bv_code choose_sizes(struct bv_lowering_state *state, bool staged,
 				 struct sizes *ret_sizes)
 {
@@ -218,14 +230,16 @@ static enum bv_code choose_sizes(struct bv_lowering_state *state, bool staged,
 	const bool own = state->tmp_bytes != 0 || state->tmp_inodes != 0;
 	const uint64_t limit = budgets->has_storage_bytes ? budgets->storage_bytes.effective_limit
 							  : UINT64_MAX;
-	uint64_t tmp = state->tmp_bytes != 0                ? state->tmp_bytes
-		       : budgets->has_storage_bytes && !own ? limit
-							    : TMP_DEFAULT_BYTES;
+	const uint64_t tmp = tmp_size(state, limit);
 	uint64_t stage = budgets->has_storage_bytes ? limit : STAGE_DEFAULT_BYTES;
 	enum bv_code code;
 
 	if (tmp > limit)
-		tmp = limit;
+		return bv_fail_remedy(
+			state->err, BV_E_INVALID_POLICY, "budgets.storage_bytes",
+			"raise the limit, or make /tmp smaller",
+			"the private /tmp of %llu bytes is larger than the limit of %llu",
+			(unsigned long long)tmp, (unsigned long long)limit);
 	if (staged && own && budgets->has_storage_bytes) {
 		if (tmp == limit)
 			return bv_fail_remedy(
@@ -276,11 +290,12 @@ enum bv_code bv__lower_storage(struct bv_lowering_state *state)
 	if (code != BV_OK)
 		return code;
 	root->tmp_bytes = state->no_tmp ? 0 : sizes.together ? sizes.stage : sizes.tmp;
-	root->tmp_inodes = (state->tmp_inodes != 0 ? state->tmp_inodes : inodes_for(sizes.tmp)) +
+	root->tmp_inodes = (state->tmp_inodes != 0 ? state->tmp_inodes
+						   : bv__storage_inodes(sizes.tmp)) +
 			   INODES_OF_TMP + mount_points_in_tmp(root);
 	if (staged == 0)
 		return BV_OK;
-	inodes = inodes_for(sizes.stage);
+	inodes = bv__storage_inodes(sizes.stage);
 	root->has_stage = true;
 	root->stage = (struct bv_launch_stage){
 		.size_bytes = sizes.stage,

@@ -12,6 +12,9 @@
 #include "budgets.h"
 #include "contract/support.h"
 
+/* A page: less holds nothing. */
+enum { STORAGE_LEAST_BYTES = 4096 };
+
 #define CLAIM(name) (1u << BV_CLAIM_##name)
 
 static void cell(struct bv_profile *profile, enum bv_requirement_kind kind,
@@ -251,6 +254,21 @@ static void bare_cells(const struct bv_layers *layers, const struct bv_execution
 	absent(profile, BV_KIND_EXPOSE_PATH, excuse->reason, excuse->remedy);
 }
 
+/* What the spec grants decides with the machine (budgets.c); these are for where it is weak. */
+static void why_storage(const struct bv_layers *layers, const struct excuse *excuse,
+			struct bv_profile *profile)
+{
+	profile->budget_least[BV_DIMENSION_STORAGE] = STORAGE_LEAST_BYTES;
+	profile->budget_reason[BV_DIMENSION_STORAGE] =
+		layers->namespaces
+			? "what files of the host grow by is only looked at from time to time"
+			: excuse->reason;
+	profile->budget_remedy[BV_DIMENSION_STORAGE] =
+		layers->namespaces
+			? "stage what is granted for writing (--stage), and let no descriptors be inherited"
+			: excuse->remedy;
+}
+
 void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 		       const struct bv_execution_options *execution, struct bv_profile *ret_profile)
 {
@@ -269,15 +287,11 @@ void bv__linux_profile(void *self, const struct bv_profile_snapshot *snapshot,
 		const bool weak = bv__holding(snapshot, &layers, (enum bv_dimension)d)
 					  .is.enforcement != BV_ENFORCED;
 
-		if (d == BV_DIMENSION_STORAGE) {
-			ret_profile->budget_reason[d] = "bvisor holds no limit of storage yet";
-			ret_profile->budget_remedy[d] =
-				"bound what it writes with --stage, and its /tmp with --tmp SIZE";
-			continue;
-		}
+		ret_profile->budget_least[d] = 0;
 		ret_profile->budget_reason[d] = weak ? group.reason : "";
 		ret_profile->budget_remedy[d] = weak ? group.remedy : "";
 	}
+	why_storage(&layers, &excuse, ret_profile);
 	stage_cells(&layers, execution, &excuse, ret_profile);
 	if (missing == NULL)
 		return;

@@ -173,11 +173,19 @@ struct bv_record_usage {
 	uint32_t reserved;
 };
 
-/* What the boundary's own file systems held at the end, beside what they are made of. */
+enum bv_storage_full { BV_STORAGE_TMP_FULL = 1, BV_STORAGE_STAGE_FULL = 2 };
+
+/* What was stored, beside what the boundary's own file systems are made of. */
 struct bv_record_storage {
-	uint64_t used_bytes, limit_bytes;
+	uint64_t used_bytes, limit_bytes; /* of its own file systems, at the end */
 	uint64_t used_inodes, limit_inodes;
-	uint32_t full; /* 1 if one of them had no byte or no inode left */
+	uint64_t peak_bytes, peak_inodes; /* as seen, with what places of the host had grown by */
+	uint64_t walks;                   /* through these places */
+	uint64_t longest_us;              /* between two of them, or from exec to the first */
+	uint32_t
+		full; /* set over enum bv_storage_full: which was seen without a byte or an inode left */
+	uint32_t unfinished; /* 1 if the last walk took too long, so that the end was not seen */
+	uint32_t hidden;     /* 1 if it was ended for what could not be looked at */
 	uint32_t reserved;
 };
 

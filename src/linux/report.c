@@ -470,6 +470,27 @@ static void put_output_fact(struct reporting *reporting)
 				  output->left_count + (size_t)output->left_more));
 }
 
+/* How exactly a limit on storage was watched. */
+static void put_storage_fact(struct reporting *reporting)
+{
+	const struct bv_record_storage *storage = &reporting->run->storage;
+
+	if (!reporting->run->has_storage || !reporting->run->plan->budgets.has_storage_bytes)
+		return;
+	put_fact(
+		reporting, "storage", BV_SOURCE_LAUNCHER,
+		format(reporting,
+		       "at most %llu bytes and %llu inodes seen; places of the host looked through %llu times, "
+		       "at most %llu us apart%s%s",
+		       (unsigned long long)storage->peak_bytes,
+		       (unsigned long long)storage->peak_inodes, (unsigned long long)storage->walks,
+		       (unsigned long long)storage->longest_us,
+		       storage->unfinished ? ", and not at the end, which would have taken too long"
+					   : "",
+		       storage->hidden ? "; ended for a directory that could not be looked into"
+				       : ""));
+}
+
 /* Once; a report may be asked for twice. */
 static void list_stage(struct bv_backend_run *run)
 {
@@ -546,6 +567,7 @@ static void report_facts(struct reporting *reporting)
 			 format(reporting, "%llu, at most %llu us apart",
 				(unsigned long long)run->usage.looks,
 				(unsigned long long)run->usage.longest_us));
+	put_storage_fact(reporting);
 	if (!run->lowered.layers.attest)
 		put_fact(reporting, "attestation_unavailable", BV_SOURCE_HOST,
 			 BV_STR("this host may not look at processes of other users"));

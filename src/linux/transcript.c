@@ -127,7 +127,9 @@ static enum bv_code accept_installed(struct bv_transcript *transcript,
 static enum bv_code accept_limit(struct bv_transcript *transcript,
 				 const struct bv_record_limit *record, struct bv_error *err)
 {
-	if (record->dimension > BV_DIMENSION_PROCESSES || record->reserved != 0)
+	if ((record->dimension > BV_DIMENSION_PROCESSES &&
+	     record->dimension != BV_DIMENSION_STORAGE) ||
+	    record->reserved != 0)
 		return bv_fail(err, BV_E_LAUNCHER, WHERE,
 			       "the launcher named a limit that it does not hold");
 	if (transcript->phase != BV_PHASE_EXECUTED || transcript->reached >> record->dimension & 1)
@@ -164,7 +166,9 @@ static enum bv_code accept_late(struct bv_transcript *transcript, const struct b
 	}
 	if (record->header.type == BV_RECORD_STORAGE) {
 		if (transcript->phase != BV_PHASE_EXECUTED || transcript->stored ||
-		    record->u.storage.full > 1 || record->u.storage.reserved != 0)
+		    record->u.storage.full > (BV_STORAGE_TMP_FULL | BV_STORAGE_STAGE_FULL) ||
+		    record->u.storage.unfinished > 1 || record->u.storage.hidden > 1 ||
+		    record->u.storage.reserved != 0)
 			return out_of_order(transcript, "what was stored", err);
 		transcript->stored = true;
 		return BV_OK;

@@ -5,6 +5,8 @@
  * The kernel's own counters where there are some, else what the launcher saw when it looked; what
  * nobody measured stays unknown.
  */
+#include <unistd.h>
+
 #include "budgets.h"
 #include "contract/support.h"
 #include "run.h"
@@ -33,8 +35,11 @@ static struct bv_guarantee_mediated exactness_of(const struct bv_backend_run *ru
 	const uint64_t grace = run->lowered.body.work.limits.grace_micros;
 	struct bv_guarantee_mediated exactness = holding->exactness;
 
-	if (holding->holder == BV_HOLDER_SAMPLING && run->usage.longest_us > 0)
-		exactness.sample_interval_micros = run->usage.longest_us;
+	const uint64_t longest_us = dimension == BV_DIMENSION_STORAGE ? run->storage.longest_us
+								      : run->usage.longest_us;
+
+	if (holding->holder == BV_HOLDER_SAMPLING && longest_us > 0)
+		exactness.sample_interval_micros = longest_us;
 	/* Who is given time to clean up uses time. */
 	if (dimension == BV_DIMENSION_CPU)
 		exactness.max_overshoot += grace * (cpus > 0 ? cpus : 1);
@@ -121,6 +126,36 @@ static void witness_handles(const struct witnessing *witnessing)
 	    stands_at(budget, run->usage.handles), "linux:sampled_handles,each_process");
 }
 
+/*
+ * Whether a file system that has its size from the limit was seen full.  A /tmp that was given a smaller one
+ * is not the limit.
+ */
+static bool is_full(const struct bv_backend_run *run, const struct bv_admitted_budget *budget)
+{
+	const struct bv_launch_root *root = &run->lowered.body.work.root;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const bool tmp_is_limit = root->tmp_bytes + page > budget->effective_limit &&
+				  root->tmp_inodes >= bv__storage_inodes(root->tmp_bytes);
+
+	return (run->storage.full & BV_STORAGE_STAGE_FULL) != 0 ||
+	       ((run->storage.full & BV_STORAGE_TMP_FULL) != 0 && tmp_is_limit);
+}
+
+/* Without a limit nobody looks at what places of the host grow by. */
+static void witness_storage(const struct witnessing *witnessing)
+{
+	const struct bv_backend_run *run = witnessing->run;
+	const struct bv_admitted_budget *budget = bv_budget_admitted_in(&run->plan->budgets,
+									BV_DIMENSION_STORAGE);
+	const uint64_t peak = run->storage.peak_bytes;
+
+	if (!run->has_storage || (budget == NULL && run->lowered.layers.writes_host))
+		return;
+	put(witnessing, BV_DIMENSION_STORAGE, peak,
+	    budget != NULL && (is_full(run, budget) || stands_at(budget, peak)),
+	    "linux:sampled_statfs");
+}
+
 void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesses *ret_witnesses)
 {
 	const struct witnessing witnessing = {run, ret_witnesses};
@@ -135,6 +170,7 @@ void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesse
 	witness_memory(&witnessing);
 	witness_tasks(&witnessing);
 	witness_handles(&witnessing);
+	witness_storage(&witnessing);
 	/* There was no socket that led anywhere. */
 	put(&witnessing, BV_DIMENSION_NETWORK, 0, false, "linux:no_network");
 }

@@ -152,6 +152,27 @@ out_is opened "--handles of many allows some"
 run --handles 6 -- sh -c "$many"
 out_lacks opened "--handles of few does not"
 
+run --storage 100 -- true
+refused "below 4096" "--storage of less than a page is refused"
+run --write granted --storage 1000000T -- true
+refused "budgets.storage_bytes" "--storage of more than there is is refused"
+run --runtime system --write granted --cwd granted --storage 1M -- sh -c 'head -c 4000000 /dev/zero >much'
+check "--storage bounds a file of a granted directory" test "$(stat -c %s granted/much)" -le 1114112
+rm -f granted/much
+run --runtime system --write granted --cwd granted -- sh -c 'head -c 4000000 /dev/zero >much'
+check "which grows without it" test "$(stat -c %s granted/much)" = 4000000
+rm -f granted/much
+if [ $namespaces = yes ]; then
+	run --storage 1M --require enforced --runtime system -- sh -c 'head -c 4000000 /dev/zero >/tmp/much; stat -c %s /tmp/much'
+	out_is 1048576 "--storage bounds the private /tmp"
+	run --write granted --cwd granted --stage --commit never --storage 1M --require enforced --runtime system -- sh -c 'head -c 4000000 /dev/zero >much; stat -c %s much'
+	out_is 1048576 "--storage bounds what is staged, and that is enforced"
+	run --write granted --storage 1M --require enforced -- true
+	refused "only looked at" "--storage of a granted directory is not enforced"
+	run --storage 1M --tmp 2M -- true
+	refused "larger than the limit" "--tmp of more than --storage is refused"
+fi
+
 # ---- streams
 printf 'from a file' >input
 run --stdin input -- cat

@@ -546,6 +546,27 @@ static void fill_unlinked(const char *path, unsigned long long most)
 	say_until("held", path, size_bytes, stopped);
 }
 
+/* By a descriptor it was given. */
+static void pour(int fd, unsigned long long most)
+{
+	static char block[65536];
+	unsigned long long size_bytes = 0;
+	char number[16];
+	int stopped = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	while (stopped == 0 && size_bytes < most) {
+		ssize_t wrote = write(fd, block, sizeof(block));
+
+		if (wrote < 0)
+			stopped = errno;
+		else
+			size_bytes += (unsigned long long)wrote;
+	}
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	say_until("poured", number, size_bytes, stopped);
+}
+
 static int allocate(const char *path, unsigned long long size_bytes)
 {
 	int fd = open(path, O_WRONLY | O_CREAT, 0666), result;
@@ -714,6 +735,8 @@ static bool do_two(const char *verb, const char *word, const char *other)
 		fill(word, strtoull(other, NULL, 10));
 	else if (strcmp(verb, "hold") == 0)
 		fill_unlinked(word, strtoull(other, NULL, 10));
+	else if (strcmp(verb, "pour") == 0)
+		pour(atoi(word), strtoull(other, NULL, 10));
 	else if (strcmp(verb, "empties") == 0)
 		make_many(word, strtoull(other, NULL, 10), 0);
 	else if (strcmp(verb, "smalls") == 0)

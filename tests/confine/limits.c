@@ -86,21 +86,6 @@ EVERYWHERE(more_handles_than_the_host_has_are_refused)
 	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &why), BV_E_BUDGET_REFUSED);
 }
 
-EVERYWHERE(what_nothing_holds_is_refused)
-{
-	static const enum bv_budget dimensions[] = {BV_BUDGET_STORAGE};
-
-	for (size_t i = 0; i < sizeof(dimensions) / sizeof(dimensions[0]); i++) {
-		struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);
-		struct bv_error why = {.code = BV_OK};
-		struct bv_plan *plan = NULL;
-
-		SURE(bv_spec_budget(spec, dimensions[i], 1 << 30, err));
-		EXPECT_INT(bv_plan_make(spec, "linux", &plan, &why), BV_E_BUDGET_REFUSED);
-		bv_spec_free(spec);
-	}
-}
-
 EVERYWHERE(limits_are_read_back_before_the_program_runs)
 {
 	struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);

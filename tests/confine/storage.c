@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* storage.c - what the boundary's own file systems may hold, and that this is all of it. */
+/*
+ * storage.c - what the boundary's own file systems may hold, and what granted directories may grow by.
+ *
+ * How much there is on the host is asked of du(1) and of the files there; each deed that is stopped goes
+ * through where there is no limit.
+ */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,4 +157,395 @@ EVERYWHERE(a_tmp_that_holds_nothing_is_refused)
 	SURE(bv_plan_make(spec, "linux", &plan, err));
 	EXPECT_INT(bv_run_start(plan, NULL, &run, &why), BV_E_INVALID_POLICY);
 	EXPECT(strstr(why.message, "page") != NULL && why.remedy[0] != '\0');
+}
+
+/* ---- the limit on storage: held by sizes ------------------------------------------------------- */
+
+enum { MIB = 1 << 20 };
+
+static struct bv_spec *limited(struct bv_spec *spec, uint64_t bytes)
+{
+	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 40 * UINT64_C(1000000), err));
+	if (bytes != 0)
+		SURE(bv_spec_budget(spec, BV_BUDGET_STORAGE, bytes, err));
+	return spec;
+}
+
+static const struct bv_budget_witness *witness_of(const struct ran *ran)
+{
+	return &ran->report.body.budget.storage_bytes;
+}
+
+static void expect_reached(const struct ran *ran, uint64_t limit, uint64_t usage)
+{
+	EXPECT_UINT(witness_of(ran)->admitted_limit, limit);
+	EXPECT_INT(witness_of(ran)->supplied_guarantee.tag, BV_GUARANTEE_HARD);
+	EXPECT_UINT(witness_of(ran)->observed_usage, usage);
+	EXPECT_INT(witness_of(ran)->finding, BV_FINDING_LIMIT_REACHED);
+}
+
+EVERYWHERE(the_limit_is_all_that_its_own_file_systems_hold)
+{
+	struct ran ran;
+
+	if (place->bare)
+		return;
+	ran = run_spec(limited(guest_spec(place, "fill", "/tmp/one", "2097152", ",", "fill",
+					  "/dev/shm/two", "4096", NULL),
+			       MIB));
+	EXPECT_SAID(&ran, line("filled /tmp/one 1048576 then %d", ENOSPC));
+	EXPECT_SAID(&ran, line("filled /dev/shm/two 0 then %d", ENOSPC));
+	EXPECT_STR(ran.outcome, "Completed");
+	expect_reached(&ran, MIB, MIB);
+	EXPECT_STR(evidence(&ran, "root", "tmp_bytes"), "1048576");
+	/* What is given back is not forgotten. */
+	ran = run_spec(limited(guest_spec(place, "fill", "/tmp/one", "524288", ",", "sleep", "100",
+					  ",", "unlink", "/tmp/one", NULL),
+			       MIB));
+	EXPECT_UINT(witness_of(&ran)->observed_usage, 524288);
+	EXPECT_INT(witness_of(&ran)->finding, BV_FINDING_WITHIN_LIMIT);
+	/* Without a limit the same deed goes on, and is told all the same. */
+	ran = run_spec(limited(guest_spec(place, "fill", "/tmp/one", "2097152", NULL), 0));
+	EXPECT_SAID(&ran, "filled /tmp/one 2097152");
+	EXPECT_UINT(witness_of(&ran)->observed_usage, 2097152);
+	EXPECT_INT(witness_of(&ran)->finding, BV_FINDING_NO_LIMIT);
+}
+
+EVERYWHERE(the_limit_bounds_inodes_too)
+{
+	struct ran ran;
+
+	if (place->bare)
+		return;
+	ran = run_spec(limited(guest_spec(place, "empties", "/tmp", "3000", NULL), 8 * MIB));
+	EXPECT_SAID(&ran, line("made /tmp 2048 then %d", ENOSPC));
+	expect_reached(&ran, 8 * MIB, 0);
+}
+
+EVERYWHERE(a_tmp_smaller_than_the_limit_is_not_the_limit)
+{
+	struct bv_spec *spec = limited(guest_spec(place, "fill", "/tmp/one", "2097152", NULL),
+				       4 * MIB);
+	struct ran ran;
+
+	if (place->bare)
+		return;
+	SURE(bv_spec_tmp(spec, MIB, err));
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, line("filled /tmp/one 1048576 then %d", ENOSPC));
+	EXPECT_UINT(witness_of(&ran)->observed_usage, MIB);
+	EXPECT_INT(witness_of(&ran)->finding, BV_FINDING_WITHIN_LIMIT);
+}
+
+EVERYWHERE(what_is_staged_and_tmp_together_keep_to_the_limit)
+{
+	const char *work = make_dir(place, "work");
+	struct bv_spec *spec = limited(guest_spec(place, "fill", "/tmp/one", "524288", ",", "fill",
+						  in_place(place, "work/two"), "2097152", NULL),
+				       MIB);
+	struct bv_error why = {.code = BV_OK};
+	struct ran ran;
+
+	SURE(bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, work, err));
+	SURE(bv_spec_stage(spec, true, err));
+	SURE(bv_spec_require_enforced(spec, NULL, err));
+	if (place->bare) {
+		struct bv_plan *plan = NULL;
+
+		EXPECT(bv_plan_make(spec, "linux", &plan, &why) != BV_OK);
+		return;
+	}
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, "filled /tmp/one 524288");
+	EXPECT_SAID(&ran, line("filled %s 524288 then %d", in_place(place, "work/two"), ENOSPC));
+	expect_reached(&ran, MIB, MIB);
+	EXPECT(!file_exists(in_place(place, "work/two")));
+}
+
+/* ---- held by looking --------------------------------------------------------------------------- */
+
+/* Bytes, or inodes, below a directory of the host. */
+static uint64_t du(const char *flags, const char *dir)
+{
+	unsigned long long number = 0;
+	FILE *pipe = popen(line("du -s %s '%s' 2>/dev/null", flags, dir), "re");
+
+	EXPECT(pipe != NULL && fscanf(pipe, "%llu", &number) == 1);
+	(void)pclose(pipe);
+	return number;
+}
+
+static struct bv_spec *in_work(const struct place *place, struct bv_spec *spec, uint64_t bytes)
+{
+	SURE(bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, in_place(place, "work"), err));
+	return limited(spec, bytes);
+}
+
+static void expect_ended(const struct ran *ran)
+{
+	EXPECT_THAT(ran->report.body.has_stopped_by, "%s", bv_report_summary(ran->handle));
+	EXPECT_INT(ran->report.body.stopped_by, BV_LIMIT_STORAGE);
+	EXPECT_STR(ran->outcome, "Killed");
+	EXPECT_INT(ran->number, 9);
+	EXPECT_INT(witness_of(ran)->supplied_guarantee.tag, BV_GUARANTEE_MEDIATED);
+	EXPECT_THAT(witness_of(ran)->finding == BV_FINDING_LIMIT_REACHED ||
+			    witness_of(ran)->finding == BV_FINDING_MEDIATED_OVERSHOOT,
+		    "finding %d, used %llu", (int)witness_of(ran)->finding,
+		    (unsigned long long)witness_of(ran)->observed_usage);
+}
+
+/* Five times the limit. */
+enum { LIMIT = 8 * MIB, MUCH = 40 * MIB };
+
+EVERYWHERE_WITHIN(what_a_granted_directory_grows_by_is_held, 150)
+{
+	const char *work = make_dir(place, "work");
+	const char *many = line("made %s %d", work, MUCH / 8192);
+	uint64_t bytes, before;
+	struct ran ran;
+
+	make_file(place, "work/before", "here already\n");
+	before = du("-B1", work);
+	ran = run_spec(in_work(place,
+			       guest_spec(place, "smalls", work, line("%d", MUCH / 8192), NULL),
+			       LIMIT));
+	expect_ended(&ran);
+	EXPECT(!said(&ran, many));
+	bytes = du("-B1", work) - before;
+	EXPECT_THAT(bytes > LIMIT / 2 && bytes < 4 * LIMIT, "%llu bytes were written",
+		    (unsigned long long)bytes);
+	EXPECT(witness_of(&ran)->observed_usage > LIMIT);
+	EXPECT(find_fact(&ran, "storage_places") != NULL && find_fact(&ran, "storage") != NULL);
+	EXPECT(file_holds(in_place(place, "work/before"), "here already\n"));
+}
+
+EVERYWHERE_WITHIN(without_a_limit_it_grows, 150)
+{
+	const char *work = make_dir(place, "work");
+	struct ran ran = run_spec(
+		in_work(place, guest_spec(place, "smalls", work, line("%d", MUCH / 8192), NULL),
+			0));
+
+	EXPECT_SAID(&ran, line("made %s %d", work, MUCH / 8192));
+	EXPECT(du("-B1", work) >= MUCH);
+	/* Nobody looked, so nobody knows. */
+	EXPECT_INT(witness_of(&ran)->finding, BV_FINDING_UNAVAILABLE);
+}
+
+EVERYWHERE_WITHIN(a_single_file_is_stopped_by_the_kernel_at_the_limit, 150)
+{
+	const char *work = make_dir(place, "work"), *file = in_place(place, "work/file");
+	const char *free_file = in_place(place, "work/free");
+	struct ran ran = run_spec(
+		in_work(place, guest_spec(place, "fill", file, line("%d", MUCH), NULL), LIMIT));
+
+	(void)work;
+	/* Whoever comes first. */
+	EXPECT(said(&ran, line("filled %s %d then %d", file, LIMIT, EFBIG)) ||
+	       ran.report.body.has_stopped_by);
+	EXPECT(du("-B1", file) <= LIMIT + 65536);
+	EXPECT(witness_of(&ran)->finding == BV_FINDING_LIMIT_REACHED ||
+	       witness_of(&ran)->finding == BV_FINDING_MEDIATED_OVERSHOOT);
+	ran = run_spec(
+		in_work(place, guest_spec(place, "fill", free_file, line("%d", MUCH), NULL), 0));
+	EXPECT_SAID(&ran, line("filled %s %d", free_file, MUCH));
+}
+
+EVERYWHERE_WITHIN(inodes_of_a_granted_directory_are_held, 150)
+{
+	const char *work = make_dir(place, "work");
+	struct ran ran = run_spec(
+		in_work(place, guest_spec(place, "empties", work, "200000", NULL), LIMIT));
+	const uint64_t inodes = du("--inodes", work);
+
+	expect_ended(&ran);
+	EXPECT_THAT(inodes > LIMIT / 4096 && inodes < 100000, "%llu inodes",
+		    (unsigned long long)inodes);
+}
+
+/* Each within the limit, all together not, and no directory has them. */
+EVERYWHERE_WITHIN(files_without_a_name_count, 150)
+{
+	const char *work = make_dir(place, "work");
+
+	(void)work;
+	for (int limit = LIMIT; limit >= 0; limit -= LIMIT) {
+		struct bv_spec *spec = guest_spec(place, "hold", in_place(place, "work/one"),
+						  "6291456", ",", "hold",
+						  in_place(place, "work/two"), "6291456", ",",
+						  "sleep", "2000", ",", "out", "went through\n",
+						  NULL);
+		struct ran ran = run_spec(in_work(place, spec, (uint64_t)limit));
+
+		EXPECT_INT(said(&ran, "went through"), limit == 0);
+		if (limit != 0)
+			expect_ended(&ran);
+	}
+}
+
+/* Files of the host that are written to by descriptor. */
+EVERYWHERE_WITHIN(files_that_are_inherited_count, 150)
+{
+	static const int numbers[] = {7, 8};
+
+	make_dir(place, "beside");
+	for (int limit = LIMIT; limit >= 0; limit -= LIMIT) {
+		struct bv_spec *spec = guest_spec(place, "pour", "7", "6291456", ",", "pour", "8",
+						  "6291456", ",", "sleep", "2000", ",", "out",
+						  "went through\n", NULL);
+		struct ran ran;
+
+		for (size_t i = 0; i < 2; i++) {
+			const int fd = open(in_place(place, i ? "beside/two" : "beside/one"),
+					    O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+			EXPECT(fd >= 0 && dup2(fd, numbers[i]) == numbers[i]);
+			close(fd);
+			SURE(bv_spec_inherit_fd(spec, numbers[i], err));
+		}
+		ran = run_spec(limited(spec, (uint64_t)limit));
+		EXPECT_INT(said(&ran, "went through"), limit == 0);
+		if (limit != 0)
+			expect_ended(&ran);
+		EXPECT(du("-B1", in_place(place, "beside")) > LIMIT);
+	}
+}
+
+EVERYWHERE(tmp_and_a_granted_directory_count_together)
+{
+	const char *work = make_dir(place, "work");
+	struct ran ran;
+
+	(void)work;
+	if (place->bare)
+		return;
+	ran = run_spec(in_work(place,
+			       guest_spec(place, "fill", "/tmp/one", "6291456", ",", "fill",
+					  in_place(place, "work/two"), "6291456", ",", "sleep",
+					  "2000", ",", "out", "went through\n", NULL),
+			       LIMIT));
+	EXPECT(!said(&ran, "went through"));
+	expect_ended(&ran);
+}
+
+/* ---- what is no growth ------------------------------------------------------------------------- */
+
+static void expect_within(const struct ran *ran, uint64_t least, uint64_t most)
+{
+	EXPECT_STR(ran->outcome, "Completed");
+	EXPECT_INT(witness_of(ran)->finding, BV_FINDING_WITHIN_LIMIT);
+	EXPECT_THAT(witness_of(ran)->observed_usage >= least &&
+			    witness_of(ran)->observed_usage <= most,
+		    "%llu bytes used", (unsigned long long)witness_of(ran)->observed_usage);
+}
+
+EVERYWHERE(what_was_there_before_is_no_growth)
+{
+	const char *work = make_dir(place, "work"), *file = in_place(place, "work/large");
+	struct ran ran;
+
+	(void)work;
+	make_file(place, "work/large", "");
+	EXPECT(chmod(file, 0666) == 0);
+	EXPECT(system(line("head -c %d /dev/zero >'%s'", 4 * LIMIT, file)) == 0);
+	/* A file larger than the limit may grow too. */
+	ran = run_spec(
+		in_work(place,
+			guest_spec(place, "fill", file, "1048576", ",", "sleep", "150", NULL),
+			LIMIT));
+	EXPECT_SAID(&ran, line("filled %s 1048576", file));
+	expect_within(&ran, MIB, MIB + 65536);
+}
+
+EVERYWHERE(other_names_holes_and_what_is_removed_again_are_no_growth)
+{
+	const char *work = make_dir(place, "work"), *one = in_place(place, "work/one");
+	const char *two = in_place(place, "work/two");
+	struct ran ran = run_spec(
+		in_work(place,
+			guest_spec(place, "fill", one, "5242880", ",", "link", one, two, ",",
+				   "sleep", "150", ",", "rename", one, in_place(place, "work/x"),
+				   ",", "unlink", in_place(place, "work/x"), ",", "unlink", two,
+				   ",", "fill", one, "5242880", ",", "sleep", "150", ",", "unlink",
+				   one, ",", "sparse", two, "6291456", ",", "fill", one, "5242880",
+				   ",", "sleep", "150", NULL),
+			LIMIT));
+
+	(void)work;
+	EXPECT_SAID(&ran, line("link %s: ok", one));
+	expect_within(&ran, 5 * MIB, 5 * MIB + 65536);
+}
+
+/* ---- what cannot be held ----------------------------------------------------------------------- */
+
+/* Only root sees through the rights that a workload gives to its files. */
+EVERYWHERE(what_is_put_out_of_sight_ends_the_run)
+{
+	const char *work = make_dir(place, "work"), *dir = in_place(place, "work/dir");
+	struct ran ran = run_spec(
+		in_work(place,
+			guest_spec(place, "mkdir", dir, ",", "fill", in_place(place, "work/dir/f"),
+				   "4096", ",", "chmod", dir, ",", "sleep", "2000", ",", "out",
+				   "went through\n", NULL),
+			LIMIT));
+
+	(void)work;
+	EXPECT_INT(said(&ran, "went through"), !place->user);
+	if (!place->user) {
+		EXPECT_STR(ran.outcome, "Completed");
+		return;
+	}
+	expect_ended(&ran);
+	EXPECT(strstr(find_fact(&ran, "storage")->detail.data, "could not be looked into") != NULL);
+	/* And where it is so from the beginning, nothing begins. */
+	{
+		struct bv_spec *spec = in_work(place, guest_spec(place, "exit", "0", NULL), LIMIT);
+		struct bv_error why = {.code = BV_OK};
+		struct bv_plan *plan = NULL;
+		struct bv_run *run = NULL;
+
+		SURE(bv_plan_make(spec, "linux", &plan, err));
+		EXPECT_INT(bv_run_start(plan, NULL, &run, &why), BV_E_UNSUPPORTED);
+		EXPECT_THAT(strstr(why.message, "./dir") != NULL, "%s", why.message);
+		EXPECT(why.remedy[0] != '\0');
+	}
+}
+
+static void expect_refused(struct bv_spec *spec, enum bv_code wanted, const char *word)
+{
+	struct bv_error why = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+	enum bv_code code = bv_plan_make(spec, "linux", &plan, &why);
+
+	if (code == BV_OK)
+		code = bv_run_start(plan, NULL, &run, &why);
+	EXPECT_THAT(code == wanted, "%d: %s", (int)code, why.message);
+	EXPECT_THAT(strstr(why.message, word) != NULL && why.remedy[0] != '\0', "%s", why.message);
+	bv_plan_free(plan);
+	bv_spec_free(spec);
+}
+
+EVERYWHERE(a_limit_that_cannot_be_is_refused)
+{
+	struct bv_spec *spec;
+
+	make_dir(place, "work");
+	expect_refused(limited(guest_spec(place, "exit", "0", NULL), 4095), BV_E_BUDGET_REFUSED,
+		       "below 4096");
+	expect_refused(in_work(place, guest_spec(place, "exit", "0", NULL), 100),
+		       BV_E_BUDGET_REFUSED, "below 4096");
+	expect_refused(in_work(place, guest_spec(place, "exit", "0", NULL), UINT64_C(1) << 60),
+		       BV_E_BUDGET_REFUSED, "all that the file systems");
+	spec = in_work(place, guest_spec(place, "exit", "0", NULL), LIMIT);
+	SURE(bv_spec_require_enforced(spec, NULL, err));
+	expect_refused(spec, BV_E_MINIMUM, place->bare ? "" : "only looked at");
+	if (place->bare)
+		return;
+	/* It would be memory, and there is not so much. */
+	expect_refused(limited(guest_spec(place, "exit", "0", NULL), UINT64_C(1) << 50),
+		       BV_E_BUDGET_REFUSED, "above");
+	spec = limited(guest_spec(place, "exit", "0", NULL), LIMIT);
+	SURE(bv_spec_tmp(spec, 2 * LIMIT, err));
+	expect_refused(spec, BV_E_INVALID_POLICY, "larger than the limit");
 }

@@ -297,6 +297,33 @@ TEST(limits_of_the_launcher_are_keys_of_their_own)
 	EXPECT_STR(hex_of(bytes.data, bytes.len), "81ac67726163655f6d6963726f7303");
 }
 
+/* Golden bytes: what is told of a limit on storage. */
+TEST(places_that_are_written_to_are_keys_of_their_own)
+{
+	struct bv_launch_place place = {BV_STR("/w"), 5, 6};
+	uint32_t fd = 7;
+	const struct bv_launch_limits limits = {
+		.has_storage = true,
+		.storage = {.limit_bytes = 1,
+			    .limit_inodes = 2,
+			    .base_bytes = 3,
+			    .base_inodes = 4,
+			    .places = {&place, 1},
+			    .fds = {&fd, 1}},
+	};
+	struct bv_launch_limits decoded;
+	struct bv_str bytes = bytes_of(&bv_launch_limits_type, &limits);
+
+	EXPECT_STR(
+		hex_of(bytes.data, bytes.len),
+		"83af696e74657276616c5f6d6963726f7300ac67726163655f6d6963726f7300a773746f7261676586"
+		"ab6c696d69745f627974657301ac6c696d69745f696e6f64657302aa626173655f627974657303ab62"
+		"6173655f696e6f64657304a6706c616365739183a470617468a22f77a664657669636505a5696e6f64"
+		"6506a36664739107");
+	decode_ok(&bv_launch_limits_type, bytes, &decoded);
+	EXPECT_INT(bv_value_compare(&bv_launch_limits_type, &limits, &decoded), 0);
+}
+
 /* The names a report has for limits are those of the budgets, in their order. */
 TEST(a_limit_is_a_dimension_by_another_name)
 {

@@ -57,6 +57,14 @@ static void set_failure(struct reporting *reporting, enum bv_outcome outcome, co
 								 message};
 }
 
+static void set_stopped(struct reporting *reporting, enum bv_dimension dimension)
+{
+	reporting->body->outcome = dimension == BV_DIMENSION_WALL ? BV_OUTCOME_TIMEOUT
+								  : BV_OUTCOME_KILLED;
+	reporting->body->has_stopped_by = true;
+	reporting->body->stopped_by = (enum bv_limit)dimension;
+}
+
 static void report_exec_errno(struct reporting *reporting, int sys_errno)
 {
 	const struct bv_lowered *lowered = &reporting->run->lowered;
@@ -110,6 +118,16 @@ static void report_fault(struct reporting *reporting)
 	const int sys_errno = run->fault.sys_errno;
 	struct bv_str message;
 
+	/* The boundary's own first steps are paid for by the group too. */
+	if (bv__run_out_of_memory(run) && run->plan->budgets.has_resident_bytes) {
+		set_failure(reporting, BV_OUTCOME_KILLED, bv__step_name(run->fault.step), ENOMEM,
+			    format(reporting,
+				   "the memory limit of %llu bytes is too small to start it",
+				   (unsigned long long)
+					   run->plan->budgets.resident_bytes.effective_limit));
+		set_stopped(reporting, BV_DIMENSION_RESIDENT);
+		return;
+	}
 	if (run->fault.step == BV_STEP_EXEC && sys_errno != ESTALE) {
 		report_exec_errno(reporting, sys_errno);
 		return;
@@ -133,14 +151,6 @@ static void report_fault(struct reporting *reporting)
 }
 
 /* ---- how it ended ---------------------------------------------------------------------------- */
-
-static void set_stopped(struct reporting *reporting, enum bv_dimension dimension)
-{
-	reporting->body->outcome = dimension == BV_DIMENSION_WALL ? BV_OUTCOME_TIMEOUT
-								  : BV_OUTCOME_KILLED;
-	reporting->body->has_stopped_by = true;
-	reporting->body->stopped_by = (enum bv_limit)dimension;
-}
 
 /* Killed by the kernel at its own limit of each process, which stands behind the launcher's. */
 static bool is_out_of_cpu(const struct bv_backend_run *run)

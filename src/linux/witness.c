@@ -161,6 +161,9 @@ void bv__run_witness(const struct bv_backend_run *run, struct bv_budget_witnesse
 	const struct witnessing witnessing = {run, ret_witnesses};
 
 	bv_budget_witness_none(&run->plan->budgets, ret_witnesses);
+	/* A limit of memory may keep it from starting. */
+	if (!run->has_exit && bv__run_out_of_memory(run))
+		witness_memory(&witnessing);
 	if (!run->has_exit)
 		return;
 	put(&witnessing, BV_DIMENSION_WALL, run->exit.wall_ns / 1000, run->wall_fired,

@@ -387,10 +387,11 @@ static struct bv_str limit_text(struct bv_arena *arena, const struct bv_report_b
 	if (witness->admitted_limit == UINT64_MAX)
 		return bv_arena_format(arena, "was stopped at the %s limit%s",
 				       bv__text_dimension(dimension), grace);
-	return bv_arena_format(arena, "was stopped at the %s limit of %s%s%s",
+	return bv_arena_format(arena, "was stopped at the %s limit of %s%s%s%s",
 			       bv__text_dimension(dimension),
 			       bv__text_amount(arena, dimension, witness->admitted_limit).data,
-			       used_text(arena, dimension, witness).data, grace);
+			       used_text(arena, dimension, witness).data, grace,
+			       body->has_exec_failure ? " before it could start" : "");
 }
 
 /* Quoted texts may hold anything: `bv_arena_format` would pass it on. */
@@ -451,9 +452,13 @@ struct bv_str bv__text_summary(struct bv_arena *arena, const struct bv_report_bo
 		fault.before = "bvisor failed: ";
 		fault.text = body->exec_failure.message;
 	} else if (observed->count > 0) {
-		/* What was seen last is what led here. */
+		/* Where nothing says that it was it, what was seen last is what led here. */
 		fault.before = "bvisor failed: ";
 		fault.text = observed->items[observed->count - 1].detail;
+		for (size_t i = 0; i < observed->count; i++) {
+			if (bv_str_is(observed->items[i].kind, "supervisor_fault"))
+				fault.text = observed->items[i].detail;
+		}
 	}
 	return bv__text_make(arena, put_quoted, &fault);
 }

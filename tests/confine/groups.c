@@ -413,6 +413,34 @@ DELEGATED(memory_of_the_whole_tree_is_held_by_the_kernel)
 	EXPECT(!said(&ran, "memory-twice 24: ok"));
 }
 
+/* The boundary is built within the limit, and needs some of it before there is a program. */
+DELEGATED(a_memory_limit_too_small_to_start_is_reached)
+{
+	const struct bv_budget_witness *witness;
+	const char *message = NULL;
+	struct bv_spec *spec;
+	struct ran ran;
+	int number = 0;
+
+	need(BV_CONTROLLER_MEMORY);
+	spec = guest_spec(place, "exit", "0", NULL);
+	SURE(bv_spec_budget(spec, BV_BUDGET_MEMORY, 32768, err));
+	ran = run_spec(spec);
+	witness = &ran.report.body.budget.resident_bytes;
+	EXPECT_STR(ran.outcome, "Killed");
+	EXPECT_THAT(ran.report.body.has_stopped_by &&
+			    ran.report.body.stopped_by == BV_LIMIT_RESIDENT,
+		    "%s", bv_report_summary(ran.handle));
+	EXPECT_INT(witness->finding, BV_FINDING_LIMIT_REACHED);
+	/* Without a root to build it may get as far as the program. */
+	if (place->bare && ran.kind == BV_EXITED_SIGNAL)
+		return;
+	EXPECT_INT(ran.kind, BV_EXITED_NOT_STARTED);
+	EXPECT(bv_report_exec_failure(ran.handle, &number, &message) != NULL);
+	EXPECT_THAT(strstr(message, "too small to start") != NULL, "%s", message);
+	EXPECT(strstr(bv_report_summary(ran.handle), "before it could start") != NULL);
+}
+
 DELEGATED(tasks_are_held_by_the_kernel_and_refusals_counted)
 {
 	const struct bv_budget_witness *witness;

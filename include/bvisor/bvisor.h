@@ -370,12 +370,29 @@ BV_API uint64_t bv_changes_size(const struct bv_changes *changes); /* bytes of n
 BV_API struct bv_change bv_changes_at(struct bv_changes *changes, size_t index);
 
 /*
- * Makes all of them real but those with a problem.  Each file appears whole or not at all, nothing is
- * removed before everything new is in its place, and at the end all of it is on stable storage.
- * Nothing is written, and BV_E_CONFLICT returned, when something that would be replaced or removed
- * changed on the host since the run began: then `problem` tells which.
+ * Chooses for bv_changes_commit those at these paths of the host, and below; with `count` 0 all.  The
+ * new directories something lies in go with it.  BV_E_ARGUMENT when nothing changed at one of them.
+ */
+BV_API enum bv_code bv_changes_choose(struct bv_changes *changes, const char *const *paths,
+				      size_t count, struct bv_error *err);
+
+/*
+ * Makes all that are chosen real but those with a problem.  Each file appears whole or not at all,
+ * nothing is removed before everything new is in its place, and at the end all of it is on stable
+ * storage.  Nothing is written, and BV_E_CONFLICT returned, when something that would be replaced or
+ * removed changed on the host since the run began: then `problem` tells which.
+ *
+ * With a journal the decision is durable before anything is written, and its outcome after; the
+ * journal has to outlive the changes.  When it fails they are kept as by bv_changes_keep, if at all
+ * possible.  Once per object: for more, bv_journal_changes again.
  */
 BV_API enum bv_code bv_changes_commit(struct bv_changes *changes, struct bv_error *err);
+
+/* Keeps them beside the journal, for bv_journal_changes.  BV_E_STATE without one. */
+BV_API enum bv_code bv_changes_keep(struct bv_changes *changes, struct bv_error *err);
+
+/* Forgets them, and with a journal records that.  bv_changes_free alone leaves no record. */
+BV_API enum bv_code bv_changes_discard(struct bv_changes *changes, struct bv_error *err);
 
 /* ---- Report ------------------------------------------------------------------------------------ */
 

@@ -201,6 +201,16 @@ BV_API enum bv_code bv_artifacts_discard(struct bv_journal *journal, const char 
 					 bv_artifact_settled_fn fn, void *context,
 					 struct bv_error *err);
 
+/*
+ * The changes of staged directories that were kept (bv_changes_keep), less those that are in their places
+ * already; freed with bv_changes_free before the journal is closed.  What the host changed since the
+ * run began is in conflict, however long that was ago.  BV_E_STATE when none were kept, or when they
+ * were committed or discarded; BV_E_CONFLICT when a staged directory is another one now.
+ */
+struct bv_changes;
+BV_API enum bv_code bv_journal_changes(struct bv_journal *journal, const char *attempt,
+				       struct bv_changes **ret_changes, struct bv_error *err);
+
 /* ---- Keeping ----------------------------------------------------------------------------------- */
 
 struct bv_journal_recovered {

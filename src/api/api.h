@@ -96,8 +96,11 @@ const char *bv__budget_name(enum bv_budget budget);
 
 /* ---- changes.c --------------------------------------------------------------------------------- */
 
-/* Takes the stage over; NULL when there is no memory, and then the caller has it still. */
-struct bv_changes *bv__changes_new(struct bv_stage *stage);
+/* Takes the stage over; NULL when there is no memory, and then the caller has it still.  `journal`
+ * NULL: what is decided is not recorded. */
+struct bv_changes *bv__changes_new(struct bv_stage *stage, struct bv_journal *journal,
+				   const struct bv_digest *attempt,
+				   const struct bv_digest *plan_id);
 void bv__changes_drop(struct bv_stage *stage);
 
 /* ---- backends.c -------------------------------------------------------------------------------- */

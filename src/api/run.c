@@ -456,7 +456,8 @@ enum bv_code bv_run_changes(struct bv_run *run, struct bv_changes **ret_changes,
 	code = run->backend->take_stage(run->run, &stage, err);
 	if (code != BV_OK)
 		return code;
-	*ret_changes = bv__changes_new(stage);
+	*ret_changes = bv__changes_new(stage, run->recording.journal, &run->recording.attempt,
+				       &run->plan.plan_id);
 	if (*ret_changes)
 		return BV_OK;
 	bv__changes_drop(stage);

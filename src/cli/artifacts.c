@@ -86,6 +86,76 @@ static int ls(const struct cli_request *request, struct bv_journal *journal)
 	return cli_close_stdout(code == BV_OK ? CLI_EXIT_OK : fail(&error));
 }
 
+/* ---- changes of staged directories ------------------------------------------------------------ */
+
+/* Paths as people write them, against the current directory; malloc'd, all of them. */
+static char **whole_paths(char *const *given, size_t count)
+{
+	char **paths = calloc(count + 1, sizeof *paths);
+	char cwd[4096];
+	bool fine = paths && getcwd(cwd, sizeof cwd);
+
+	for (size_t i = 0; fine && i < count; i++) {
+		const bool relative = given[i][0] != '/';
+		const size_t room = strlen(given[i]) + sizeof cwd + 2;
+		size_t len;
+
+		paths[i] = malloc(room);
+		fine = paths[i] != NULL;
+		if (!fine)
+			break;
+		len = (size_t)snprintf(paths[i], room, "%s%s%s", relative ? cwd : "",
+				       relative ? "/" : "", given[i]);
+		/* "dir/" is the directory. */
+		while (len > 1 && paths[i][len - 1] == '/')
+			paths[i][--len] = '\0';
+	}
+	if (fine)
+		return paths;
+	for (size_t i = 0; paths && i < count; i++)
+		free(paths[i]);
+	free(paths);
+	cli_say("artifacts: there is no memory, or no current directory");
+	return NULL;
+}
+
+static int commit_changes(const struct cli_request *request, struct bv_journal *journal)
+{
+	const size_t count = (size_t)request->operand_count - 1;
+	char **paths = whole_paths(request->operands + 1, count);
+	struct bv_changes *changes = NULL;
+	struct bv_error error = {0};
+	int status = CLI_EXIT_REFUSED;
+
+	if (!paths)
+		return status;
+	if (bv_journal_changes(journal, request->operands[0], &changes, &error) != BV_OK ||
+	    bv_changes_choose(changes, (const char *const *)paths, count, &error) != BV_OK) {
+		status = fail(&error);
+		if (error.code == BV_E_STATE)
+			cli_remedy("artifacts that are files are committed with --to DIR");
+	} else if (cli_changes_commit(changes) == 0) {
+		status = CLI_EXIT_OK;
+	}
+	bv_changes_free(changes);
+	for (size_t i = 0; i < count; i++)
+		free(paths[i]);
+	free(paths);
+	return status;
+}
+
+static int show_changes(const struct cli_request *request, struct bv_journal *journal)
+{
+	struct bv_changes *changes = NULL;
+	struct bv_error error = {0};
+
+	if (bv_journal_changes(journal, request->operands[0], &changes, &error) != BV_OK)
+		return fail(&error);
+	cli_changes_list(changes);
+	bv_changes_free(changes);
+	return cli_close_stdout(CLI_EXIT_OK);
+}
+
 /* ---- show ------------------------------------------------------------------------------------ */
 
 static int show(const struct cli_request *request, struct bv_journal *journal)
@@ -94,6 +164,8 @@ static int show(const struct cli_request *request, struct bv_journal *journal)
 	struct bv_error error = {0};
 	enum bv_code code;
 
+	if (request->operand_count == 1)
+		return show_changes(request, journal);
 	if (!request->output_path && isatty(STDOUT_FILENO) && !request->raw) {
 		cli_say("artifacts show: what a program left does not go to a terminal as it is");
 		cli_remedy("write --stdout FILE, put it into a pipe, or insist with --raw");
@@ -154,6 +226,8 @@ static int settle(const struct cli_request *request, struct bv_journal *journal)
 	struct bv_error error = {0};
 	enum bv_code code;
 
+	if (request->command == CLI_ARTIFACTS_COMMIT && !request->to)
+		return commit_changes(request, journal);
 	if (request->json)
 		putchar('[');
 	if (request->command == CLI_ARTIFACTS_COMMIT) {
@@ -183,7 +257,7 @@ static const struct {
 	bool writes;
 } verbs[] = {
 	{"ls", CLI_ARTIFACTS_LS, 0, 1, false},
-	{"show", CLI_ARTIFACTS_SHOW, 2, 2, false},
+	{"show", CLI_ARTIFACTS_SHOW, 1, 2, false},
 	{"commit", CLI_ARTIFACTS_COMMIT, 1, 0, true},
 	{"discard", CLI_ARTIFACTS_DISCARD, 1, 0, true},
 };
@@ -239,9 +313,6 @@ static int with_journal(size_t verb, int argc, char **argv)
 		cli_say("artifacts %s: %d operands are given", verbs[verb].name,
 			request.operand_count);
 		cli_remedy("bvisor artifacts %s --help shows how it is used", verbs[verb].name);
-	} else if (request.command == CLI_ARTIFACTS_COMMIT && !request.to) {
-		cli_say("artifacts commit: nothing says where to");
-		cli_remedy("name a directory that is there, with --to DIR");
 	} else if (cli_journal_none(&request)) {
 		cli_say("artifacts %s: --journal none names no journal", verbs[verb].name);
 		cli_remedy("name one with --journal PATH");

@@ -150,27 +150,34 @@ static int open_terminal(void)
 	return isatty(STDERR_FILENO) ? open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
 }
 
-/* Anything but a plain yes is a no. */
-static bool ask(int terminal, size_t count)
+enum wish { DISCARD, COMMIT, KEEP };
+
+/* Anything but a plain yes, or later, is a no. */
+static enum wish ask(int terminal, size_t count, bool may_keep)
 {
 	char question[80], answer[16];
-	int len = snprintf(question, sizeof question, "bvisor: commit %s %zu %s? [y/N] ",
-			   count == 1 ? "this" : "these", count, count == 1 ? "change" : "changes");
+	int len = snprintf(question, sizeof question, "bvisor: commit %s %zu %s? [y/N%s] ",
+			   count == 1 ? "this" : "these", count, count == 1 ? "change" : "changes",
+			   may_keep ? "/later" : "");
 	ssize_t got;
 
 	if (cli_write_all(terminal, question, (size_t)len) != 0)
-		return false;
+		return DISCARD;
 	do {
 		got = read(terminal, answer, sizeof answer - 1);
 	} while (got < 0 && errno == EINTR);
 	if (got <= 0)
-		return false;
+		return may_keep ? KEEP : DISCARD;
 	answer[got] = '\0';
 	answer[strcspn(answer, "\r\n")] = '\0';
-	return strcmp(answer, "y") == 0 || strcmp(answer, "Y") == 0 || strcmp(answer, "yes") == 0;
+	if (may_keep && (strcmp(answer, "l") == 0 || strcmp(answer, "later") == 0))
+		return KEEP;
+	return strcmp(answer, "y") == 0 || strcmp(answer, "Y") == 0 || strcmp(answer, "yes") == 0
+		       ? COMMIT
+		       : DISCARD;
 }
 
-static int commit_all(struct bv_changes *changes)
+int cli_changes_commit(struct bv_changes *changes)
 {
 	struct bv_error error = {0};
 	size_t count = bv_changes_count(changes), left_out = 0;
@@ -194,13 +201,67 @@ static int commit_all(struct bv_changes *changes)
 	return 0;
 }
 
-int cli_changes_settle(struct bv_changes *changes, enum cli_commit commit, bool ended_well,
-		       bool may_ask)
+static int keep_all(struct bv_changes *changes, const char *attempt)
 {
-	size_t count = bv_changes_count(changes);
-	const char *why = "";
-	bool wanted = false;
-	int terminal = -1;
+	struct bv_error error = {0};
+
+	if (bv_changes_keep(changes, &error) != BV_OK) {
+		cli_say_error("not kept, and so lost", &error);
+		return -1;
+	}
+	cli_say("kept: bvisor artifacts commit %.12s, or discard", attempt);
+	return 0;
+}
+
+static int discard_all(struct bv_changes *changes, const char *why)
+{
+	struct bv_error error = {0};
+
+	/* Gone they are in any case; what may be missing is the record of it. */
+	if (bv_changes_discard(changes, &error) != BV_OK) {
+		cli_say_error("discarded, and not recorded", &error);
+		return -1;
+	}
+	cli_say("discarded%s", why);
+	return 0;
+}
+
+/* What is to become of them, and why it is no commit where one might be expected. */
+static enum wish wish_of(enum cli_commit commit, bool ended_well, bool may_ask, bool may_keep,
+			 size_t count, const char **ret_why)
+{
+	enum wish wish;
+	int terminal;
+
+	*ret_why = "";
+	switch (commit) {
+	case CLI_COMMIT_ALWAYS:
+		return COMMIT;
+	case CLI_COMMIT_OK:
+		*ret_why = ": the program did not exit with 0";
+		return ended_well ? COMMIT : DISCARD;
+	case CLI_COMMIT_NEVER:
+		return DISCARD;
+	case CLI_COMMIT_LATER:
+		return KEEP;
+	case CLI_COMMIT_ASK:
+		break;
+	}
+	terminal = may_ask ? open_terminal() : -1;
+	if (terminal < 0) {
+		*ret_why = ": there is no terminal to ask on (--commit decides beforehand)";
+		return may_keep ? KEEP : DISCARD;
+	}
+	wish = ask(terminal, count, may_keep);
+	(void)close(terminal); /* nothing was kept back */
+	return wish;
+}
+
+int cli_changes_settle(struct bv_changes *changes, enum cli_commit commit, bool ended_well,
+		       bool may_ask, const char *attempt)
+{
+	const size_t count = bv_changes_count(changes);
+	const char *why;
 
 	if (count == 0) {
 		if (commit == CLI_COMMIT_ASK)
@@ -208,28 +269,27 @@ int cli_changes_settle(struct bv_changes *changes, enum cli_commit commit, bool 
 		return 0;
 	}
 	show_all(changes);
-	switch (commit) {
-	case CLI_COMMIT_ALWAYS:
-		wanted = true;
-		break;
-	case CLI_COMMIT_OK:
-		wanted = ended_well;
-		why = ": the program did not exit with 0";
-		break;
-	case CLI_COMMIT_NEVER:
-		break;
-	case CLI_COMMIT_ASK:
-		terminal = may_ask ? open_terminal() : -1;
-		wanted = terminal >= 0 && ask(terminal, count);
-		why = terminal >= 0
-			      ? ""
-			      : ": there is no terminal to ask on (--commit decides beforehand)";
+	switch (wish_of(commit, ended_well, may_ask, attempt != NULL, count, &why)) {
+	case COMMIT:
+		return cli_changes_commit(changes);
+	case KEEP:
+		return keep_all(changes, attempt);
+	case DISCARD:
 		break;
 	}
-	if (terminal >= 0)
-		(void)close(terminal); /* nothing was kept back */
-	if (wanted)
-		return commit_all(changes);
-	cli_say("discarded%s", why);
-	return 0;
+	return discard_all(changes, why);
+}
+
+void cli_changes_list(struct bv_changes *changes)
+{
+	const size_t count = bv_changes_count(changes);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct bv_change change = bv_changes_at(changes, i);
+		char name[SHOWN_NAME_BYTES];
+
+		cli_show_name(change.path, name, sizeof name);
+		printf("%-10s  %s%s%s\n", kind_name(change.kind), name,
+		       change.problem[0] ? "; not committed: " : "", change.problem);
+	}
 }

@@ -93,10 +93,9 @@ static int take_tmp(struct cli_request *request, const struct cli_flag *flag, co
 static int take_commit(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	static const char *const names[] = {
-		[CLI_COMMIT_ASK] = "ask",
-		[CLI_COMMIT_ALWAYS] = "always",
-		[CLI_COMMIT_OK] = "ok",
-		[CLI_COMMIT_NEVER] = "never",
+		[CLI_COMMIT_ASK] = "ask",     [CLI_COMMIT_ALWAYS] = "always",
+		[CLI_COMMIT_OK] = "ok",       [CLI_COMMIT_NEVER] = "never",
+		[CLI_COMMIT_LATER] = "later",
 	};
 
 	request->commit_given = true;
@@ -106,7 +105,7 @@ static int take_commit(struct cli_request *request, const struct cli_flag *flag,
 			return 0;
 		}
 	}
-	return refuse(flag, value, "is none of ask, always, ok, never");
+	return refuse(flag, value, "is none of ask, always, ok, never, later");
 }
 
 static int take_expose(struct cli_request *request, const struct cli_flag *flag, const char *value)
@@ -523,8 +522,8 @@ const struct cli_flag cli_flags[] = {
 	{"--stage", NULL, SPEC, files,
 	 "keep what it writes apart; afterwards see it, commit or discard it", take_switch,
 	 " --overlay ", NULL},
-	{"--commit", "ask|always|ok|never", CLI_RUN, files,
-	 "what becomes of staged changes; ok: committed if it exits with 0", take_commit, "", NULL},
+	{"--commit", "ask|always|ok|never|later", CLI_RUN, files,
+	 "staged changes; ok: if it exits with 0; later: bvisor artifacts", take_commit, "", NULL},
 
 	{"--delta", NULL, SPEC, files, "list staged changes in the report, with digests",
 	 take_switch, " --diff ", NULL},

@@ -90,17 +90,21 @@ static const struct command_text texts[] = {
 	 "Lists what an attempt left, or without ATTEMPT everything that waits for a decision.",
 	 "  bvisor run --write out --output out -- make dist\n"
 	 "  bvisor artifacts ls\n"},
-	{CLI_ARTIFACTS_SHOW, "artifacts show", "bvisor artifacts show [flags] ATTEMPT NAME",
-	 "Writes the bytes of an artifact; /stdout and /stderr are those of run --keep-output.",
+	{CLI_ARTIFACTS_SHOW, "artifacts show", "bvisor artifacts show [flags] ATTEMPT [NAME]",
+	 "Writes the bytes of an artifact; /stdout and /stderr are those of run --keep-output.  Without\n"
+	 "NAME, lists the staged changes that wait for a decision.",
 	 "  bvisor artifacts show 9e40b0d4 report.txt | less\n"
 	 "\n"
 	 "Exit status: 0; 1 if the bytes were altered; 125 if there are none.\n"},
 	{CLI_ARTIFACTS_COMMIT, "artifacts commit",
-	 "bvisor artifacts commit [flags] ATTEMPT [NAME...] --to DIR",
+	 "bvisor artifacts commit [flags] ATTEMPT [NAME...] [--to DIR]",
 	 "Writes artifacts into a directory that is there: those named, or all that are undecided.\n"
 	 "The decision is recorded before anything is written.  Files that are there stay, and none\n"
-	 "is committed, unless --replace is given.",
+	 "is committed, unless --replace is given.\n"
+	 "Without --to, makes staged changes (run --stage --commit later) where they were made: those\n"
+	 "at or below the paths named, or all.  What the host changed meanwhile is not written over.",
 	 "  bvisor artifacts commit 9e40b0d4 --to /srv/results\n"
+	 "  bvisor artifacts commit 9e40b0d4 src/main.c\n"
 	 "  bvisor artifacts commit 9e40b0d4 report.txt --to . --replace\n"},
 	{CLI_ARTIFACTS_DISCARD, "artifacts discard",
 	 "bvisor artifacts discard [flags] ATTEMPT [NAME...]",
@@ -339,6 +343,11 @@ int cli_request_read(enum cli_command command, int argc, char **argv,
 	if (status == 0 && request.commit_given && !request.stage && !request.spec_path) {
 		cli_say("--commit: nothing is staged");
 		cli_remedy("add --stage, or leave --commit out");
+		status = CLI_EXIT_REFUSED;
+	}
+	if (status == 0 && request.commit == CLI_COMMIT_LATER && cli_journal_none(&request)) {
+		cli_say("--commit later: there is no journal to keep changes for");
+		cli_remedy("name one with --journal PATH, or decide with always, ok or never");
 		status = CLI_EXIT_REFUSED;
 	}
 	if (status == 0)

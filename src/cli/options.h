@@ -33,10 +33,11 @@ enum cli_stdin {
 
 /* What becomes of staged changes. */
 enum cli_commit {
-	CLI_COMMIT_ASK, /* on a terminal; else they are discarded */
+	CLI_COMMIT_ASK, /* on a terminal; else they are kept, or without a journal discarded */
 	CLI_COMMIT_ALWAYS,
 	CLI_COMMIT_OK, /* if the program exited with 0 */
 	CLI_COMMIT_NEVER,
+	CLI_COMMIT_LATER, /* kept beside the journal */
 };
 
 /* What one command line asks for.  Strings are borrowed from argv. */

@@ -373,7 +373,8 @@ static int settle(const struct session *s, const struct bv_report *report)
 	status = cli_changes_settle(changes, s->request->commit,
 				    bv_report_exit(report, &number) == BV_EXITED_CODE &&
 					    number == 0,
-				    s->fatal_signal == 0 && !s->request->quiet);
+				    s->fatal_signal == 0 && !s->request->quiet,
+				    s->journal ? bv_run_attempt(s->run) : NULL);
 	bv_changes_free(changes);
 	return status;
 }

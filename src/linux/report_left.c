@@ -60,26 +60,13 @@ static bool put_left_out(const struct bv_output *output, struct bv_arena *arena,
 static bool put_change(const struct bv_stage *stage, uint32_t index, struct bv_arena *arena,
 		       struct bv_delta_entry *ret_entry)
 {
-	static const enum bv_delta_kind kinds[BV_STAGE_KIND_COUNT] = {
-		[BV_STAGE_ADDED] = BV_DELTA_ADDED,
-		[BV_STAGE_MODIFIED] = BV_DELTA_MODIFIED,
-		[BV_STAGE_REMOVED] = BV_DELTA_REMOVED,
-		[BV_STAGE_REPLACED] = BV_DELTA_REPLACED,
-		[BV_STAGE_ATTRIBUTES] = BV_DELTA_ATTRIBUTES,
-	};
-	static const enum bv_delta_type types[] = {
-		[BV_STAGE_FILE] = BV_DELTA_FILE,
-		[BV_STAGE_DIRECTORY] = BV_DELTA_DIRECTORY,
-		[BV_STAGE_SYMLINK] = BV_DELTA_SYMLINK,
-		[BV_STAGE_OTHER] = BV_DELTA_OTHER,
-	};
 	const struct bv_stage_node *node = &stage->nodes[index];
 	char path[2 * BV_STAGE_PATH_SIZE];
 
 	bv__stage_host_path(stage, index, path);
 	*ret_entry = (struct bv_delta_entry){
-		.kind = kinds[node->kind],
-		.type = types[node->type],
+		.kind = bv__stage_delta_kind(node),
+		.type = bv__stage_delta_type(node),
 		.path = bv_arena_utf8(arena, bv_str_from(path)),
 		.mode = node->mode,
 		.size_bytes = node->size_bytes,

@@ -166,6 +166,7 @@ void bv__stage_free(struct bv_stage *stage)
 	free(stage->names);
 	free(stage->changes);
 	free(stage->contents);
+	bv__stage_free_saved(stage);
 	free(stage);
 }
 
@@ -310,8 +311,8 @@ static enum bv_code no_memory(struct bv_error *err)
 	return bv_fail(err, BV_E_MEMORY, "changes", "no memory to list so many changes");
 }
 
-/* BV_STAGE_NO_NODE when there is no memory. */
-static uint32_t add_node(struct bv_stage *stage, uint32_t parent, uint16_t root, const char *name)
+uint32_t bv__stage_add_node(struct bv_stage *stage, uint32_t parent, uint16_t root,
+			    const char *name)
 {
 	const size_t len = strlen(name) + 1;
 	size_t capacity = stage->node_capacity;
@@ -562,7 +563,7 @@ static enum bv_code add_entries(struct bv_stage *stage, uint32_t node, const str
 	const uint32_t first = stage->node_count;
 
 	for (size_t i = 0; i < names->count; i++) {
-		if (add_node(stage, node, root, names->sorted[i]) == BV_STAGE_NO_NODE)
+		if (bv__stage_add_node(stage, node, root, names->sorted[i]) == BV_STAGE_NO_NODE)
 			return no_memory(err);
 	}
 	stage->nodes[node].first = first;
@@ -617,7 +618,7 @@ static bool is_listed(const struct bv_stage_node *node)
 	       node->problem != BV_STAGE_TOO_LONG;
 }
 
-static enum bv_code gather_changes(struct bv_stage *stage, struct bv_error *err)
+enum bv_code bv__stage_gather(struct bv_stage *stage, struct bv_error *err)
 {
 	size_t count = 0;
 
@@ -663,7 +664,7 @@ enum bv_code bv__stage_list(struct bv_stage *stage, int storage_fd, struct bv_er
 		if (open_upper_root(&stage->roots[i], storage_fd) != 0)
 			return bv__fail_errno(err, BV_E_SYSTEM, "changes",
 					      "what was written cannot be looked at");
-		node = add_node(stage, BV_STAGE_NO_NODE, (uint16_t)i, "");
+		node = bv__stage_add_node(stage, BV_STAGE_NO_NODE, (uint16_t)i, "");
 		if (node == BV_STAGE_NO_NODE)
 			return no_memory(err);
 		stage->nodes[node].type = BV_STAGE_DIRECTORY;
@@ -674,5 +675,5 @@ enum bv_code bv__stage_list(struct bv_stage *stage, int storage_fd, struct bv_er
 		if (is_listed(&stage->nodes[i]))
 			code = list_directory(stage, i, err);
 	}
-	return code == BV_OK ? gather_changes(stage, err) : code;
+	return code == BV_OK ? bv__stage_gather(stage, err) : code;
 }

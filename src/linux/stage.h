@@ -56,6 +56,7 @@ struct bv_stage_node {
 	uint8_t kind, type, problem;
 	bool merged; /* a directory whose entries are to be seen together with the host's */
 	bool opaque; /* and hide those */
+	bool left;   /* not chosen: it stays undecided */
 };
 
 struct bv_stage_root {
@@ -68,6 +69,14 @@ struct bv_stage_root {
 struct bv_stage_content {
 	struct bv_digest digest;
 	bool known;
+};
+
+/* What only the file system knows, of changes whose file system is gone. */
+struct bv_stage_saved {
+	struct timespec modified;
+	const char *target;              /* of a link */
+	struct bv_text_pair *attributes; /* names and values, any bytes */
+	size_t attribute_count;
 };
 
 struct bv_stage {
@@ -88,6 +97,12 @@ struct bv_stage {
 	uint32_t token;                    /* of temporary names */
 	struct bv_stage_content *contents; /* by node; NULL until bv__stage_digest */
 	bool committed;
+
+	/* Restored from a value: by node, and where contents are read.  NULL: from the file system. */
+	struct bv_stage_saved *saved;
+	struct bv_arena saved_memory;
+	int (*open_content)(void *context, const struct bv_digest *digest);
+	void *content_context;
 };
 
 /*
@@ -103,6 +118,27 @@ enum bv_code bv__stage_list(struct bv_stage *stage, int storage_fd, struct bv_er
 
 /* Once, the digests of all new files and links, but of those too long or not to be read. */
 enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err);
+
+/* The changes as a value; after bv__stage_digest.  Lives in `arena`; BV_E_MEMORY when it is full. */
+enum bv_code bv__stage_describe(const struct bv_stage *stage, struct bv_arena *arena,
+				struct bv_change_set *ret_set, struct bv_error *err);
+/*
+ * And back, without those that are in their places already.  Contents are opened by their digests.
+ * BV_E_CONFLICT when a staged directory is another one now.
+ */
+enum bv_code bv__stage_restore(const struct bv_change_set *set,
+			       int (*open_content)(void *context, const struct bv_digest *digest),
+			       void *context, struct bv_stage **ret_stage, struct bv_error *err);
+
+/*
+ * Chooses what is committed, by the numbers of changes; with a directory what is below it, and with
+ * anything the new directories it lies in.  How many that could be committed are not chosen.
+ */
+enum bv_code bv__stage_choose(struct bv_stage *stage, const bool *chosen, size_t *ret_left,
+			      struct bv_error *err);
+
+enum bv_delta_kind bv__stage_delta_kind(const struct bv_stage_node *node);
+enum bv_delta_type bv__stage_delta_type(const struct bv_stage_node *node);
 
 /* The host's path of a node; cut, with a '?' for what is missing, where it is longer than that. */
 void bv__stage_host_path(const struct bv_stage *stage, uint32_t node,
@@ -138,12 +174,28 @@ int64_t bv__stage_clock(void);
 /* Nothing to look for on the way: the next node in path order, BV_STAGE_NO_NODE at the end. */
 uint32_t bv__stage_next(const struct bv_stage *stage, uint32_t node);
 
+/* BV_STAGE_NO_NODE when there is no memory. */
+uint32_t bv__stage_add_node(struct bv_stage *stage, uint32_t parent, uint16_t root,
+			    const char *name);
+/* Lists the nodes that are changes, in the order of their paths. */
+enum bv_code bv__stage_gather(struct bv_stage *stage, struct bv_error *err);
+
+/* stage_digest.c: of all a descriptor gives from its start on; false when it cannot be read. */
+bool bv__stage_digest_fd(int fd, struct bv_digest *ret_digest);
+
+/* stage_saved.c */
+void bv__stage_free_saved(struct bv_stage *stage);
+void bv__stage_forget_done(struct bv_stage *stage);
+
 /* stage_compare.c: descriptors of two regular files; attributes count owner's rights, time and "user." ones. */
 bool bv__stage_same_content(int upper_fd, const struct stat *upper, int host_fd,
 			    const struct stat *host);
 bool bv__stage_same_attributes(int upper_fd, int host_fd);
 /* Makes the "user." attributes of `to_fd` those of `from_fd`.  0, or -1 with errno. */
 int bv__stage_copy_attributes(int from_fd, int to_fd);
+/* The same from what was saved. */
+int bv__stage_put_attributes(const struct bv_stage_saved *saved, int to_fd);
+bool bv__stage_is_user_attribute(const char *name);
 bool bv__stage_has_mark(int fd, const char *name, char wanted); /* of the overlay; 0: any value */
 
 /* stage_tree.c: below directories of the host. */

@@ -113,6 +113,8 @@ static int enter_directory(struct commit *commit, uint32_t node, bool upper)
 		commit->host_dir = bv__stage_open_host(commit->stage, node, true);
 		commit->dir_node = node;
 	}
+	if (commit->stage->saved != NULL)
+		upper = false; /* there is none any more */
 	if (upper && commit->upper_dir < 0 && commit->host_dir >= 0)
 		commit->upper_dir = bv__stage_open_upper(commit->stage, node);
 	if (commit->host_dir >= 0 && (!upper || commit->upper_dir >= 0))
@@ -130,7 +132,7 @@ static void temporary_name(const struct commit *commit, uint32_t number, char re
 
 static bool is_change(const struct bv_stage_node *node)
 {
-	return node->kind != BV_STAGE_SAME && node->problem == BV_STAGE_FINE;
+	return node->kind != BV_STAGE_SAME && node->problem == BV_STAGE_FINE && !node->left;
 }
 
 /* Whether the host has, or had, something at its place: inside a new directory it has not. */
@@ -200,7 +202,7 @@ static enum bv_code check_all(struct commit *commit)
 		    (enter_directory(commit, node->parent, false) != 0 ||
 		     changed_meanwhile(commit, node, bv__stage_name(stage, i))))
 			node->problem = BV_STAGE_CONFLICT;
-		if (node->problem != BV_STAGE_CONFLICT)
+		if (node->problem != BV_STAGE_CONFLICT || node->left)
 			continue;
 		if (count++ == 0)
 			first = i;
@@ -285,28 +287,53 @@ static int keep_access_list(int dir, const char *name, int to)
 	return result;
 }
 
+/* The file that was written, or what was saved of it. */
+static int open_source(const struct commit *commit, uint32_t index)
+{
+	const struct bv_stage *stage = commit->stage;
+
+	if (stage->saved == NULL)
+		return bv__stage_open_own(commit->upper_dir, bv__stage_name(stage, index), 0);
+	errno = ENOENT;
+	return stage->contents[index].known
+		       ? stage->open_content(stage->content_context, &stage->contents[index].digest)
+		       : -1;
+}
+
+/* Its attributes, and with `seen` of its own when it was written to. */
+static int copy_attributes(const struct commit *commit, uint32_t index, int from, int to,
+			   struct stat *seen)
+{
+	const struct bv_stage *stage = commit->stage;
+
+	if (stage->saved == NULL)
+		return bv__stage_copy_attributes(from, to);
+	if (seen != NULL)
+		seen->st_mtim = stage->saved[index].modified;
+	return bv__stage_put_attributes(&stage->saved[index], to);
+}
+
 static int copy_file(const struct commit *commit, uint32_t index, const char *under)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
 	const char *name = bv__stage_name(commit->stage, index);
-	int from = bv__stage_open_own(commit->upper_dir, name, 0), to = -1, result = -1, saved;
+	int from = open_source(commit, index), to = -1, result = -1, saved;
 	struct stat seen;
 
 	if (from >= 0 && fstat(from, &seen) == 0 && S_ISREG(seen.st_mode))
 		to = openat(commit->host_dir, under,
 			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to >= 0) {
-		const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, seen.st_mtim};
-
 		result = copy_content(commit, from, to, seen.st_size);
 		if (result == 0)
-			result = bv__stage_copy_attributes(from, to);
+			result = copy_attributes(commit, index, from, to, &seen);
 		if (result == 0 && node->kind == BV_STAGE_MODIFIED)
 			result = keep_access_list(commit->host_dir, name, to);
 		if (result == 0)
 			result = fchmod(to, node->mode & 0777);
 		if (result == 0)
-			result = futimens(to, times);
+			result = futimens(to, (const struct timespec[2]){{.tv_nsec = UTIME_OMIT},
+									 seen.st_mtim});
 		if (result == 0 && commit->one_by_one)
 			result = fsync(to);
 	}
@@ -323,8 +350,11 @@ static int copy_link(const struct commit *commit, uint32_t index, const char *un
 {
 	const char *name = bv__stage_name(commit->stage, index);
 	char target[BV_STAGE_PATH_SIZE];
-	const ssize_t len = readlinkat(commit->upper_dir, name, target, sizeof(target) - 1);
+	ssize_t len;
 
+	if (commit->stage->saved != NULL)
+		return symlinkat(commit->stage->saved[index].target, commit->host_dir, under);
+	len = readlinkat(commit->upper_dir, name, target, sizeof(target) - 1);
 	if (len < 0)
 		return -1;
 	target[len] = '\0';
@@ -365,13 +395,14 @@ static enum bv_code prepare_one(struct commit *commit, uint32_t index)
 static int finish_directory(const struct commit *commit, uint32_t index, bool temporary)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
-	int from = bv__stage_open_upper(commit->stage, index);
+	const bool restored = commit->stage->saved != NULL;
+	int from = restored ? -1 : bv__stage_open_upper(commit->stage, index);
 	int to = bv__stage_open_host(commit->stage, index, temporary);
 	struct stat seen;
 	int result = -1, saved;
 
-	if (from >= 0 && to >= 0 && bv__stage_copy_attributes(from, to) == 0 &&
-	    fstat(to, &seen) == 0)
+	if ((restored || from >= 0) && to >= 0 &&
+	    copy_attributes(commit, index, from, to, NULL) == 0 && fstat(to, &seen) == 0)
 		/* The set-group-id bit of a directory is the host's: it came with the place. */
 		result = fchmod(to, (seen.st_mode & S_ISGID) | (node->mode & 01777));
 	if (result == 0 && commit->one_by_one)
@@ -514,8 +545,9 @@ static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
 	const char *name = bv__stage_name(commit->stage, index);
+	const bool restored = commit->stage->saved != NULL;
 	int from, to, result = -1, saved;
-	struct stat seen;
+	struct stat seen = {0};
 
 	if (node->type == BV_STAGE_DIRECTORY)
 		return finish_directory(commit, index, false) == 0
@@ -523,17 +555,16 @@ static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 			       : fail_at(commit, index, "cannot set the attributes of");
 	if (enter_directory(commit, node->parent, true) != 0)
 		return fail_at(commit, index, "cannot set the attributes of");
-	from = bv__stage_open_own(commit->upper_dir, name, 0);
+	from = restored ? -1 : bv__stage_open_own(commit->upper_dir, name, 0);
 	to = openat(commit->host_dir, name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (from >= 0 && to >= 0 && fstat(from, &seen) == 0) {
-		const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, seen.st_mtim};
-
-		result = bv__stage_copy_attributes(from, to);
+	if (to >= 0 && (restored || (from >= 0 && fstat(from, &seen) == 0))) {
+		result = copy_attributes(commit, index, from, to, &seen);
 		if (result == 0)
 			result = fchmod(to, node->mode & 0777);
 		if (result == 0)
-			result = futimens(to, times);
+			result = futimens(to, (const struct timespec[2]){{.tv_nsec = UTIME_OMIT},
+									 seen.st_mtim});
 		if (result == 0 && commit->one_by_one)
 			result = fsync(to);
 	}

@@ -61,7 +61,7 @@ bool bv__stage_same_content(int upper_fd, const struct stat *upper, int host_fd,
 /* ---- attributes ------------------------------------------------------------------------------------ */
 
 /* The overlay's own are no part of the file. */
-static bool is_user_attribute(const char *name)
+bool bv__stage_is_user_attribute(const char *name)
 {
 	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
 }
@@ -96,7 +96,7 @@ static size_t count_user_attributes(const char *names, size_t bytes)
 	size_t count = 0;
 
 	for (const char *at = names; at < names + bytes; at += strlen(at) + 1)
-		count += is_user_attribute(at);
+		count += bv__stage_is_user_attribute(at);
 	return count;
 }
 
@@ -113,7 +113,7 @@ bool bv__stage_same_attributes(int upper_fd, int host_fd)
 	bytes = list_attributes(upper_fd, memory);
 	same = count_user_attributes(memory, bytes) == ours;
 	for (const char *at = memory; same && at < memory + bytes; at += strlen(at) + 1)
-		same = !is_user_attribute(at) ||
+		same = !bv__stage_is_user_attribute(at) ||
 		       same_value(at, upper_fd, host_fd, memory + LIST_BYTES_MAX);
 	free(memory);
 	return same;
@@ -139,14 +139,41 @@ int bv__stage_copy_attributes(int from_fd, int to_fd)
 		char none;
 
 		/* Too long to fit is there too. */
-		if (is_user_attribute(at) && fgetxattr(from_fd, at, &none, 0) < 0)
+		if (bv__stage_is_user_attribute(at) && fgetxattr(from_fd, at, &none, 0) < 0)
 			result = fremovexattr(to_fd, at);
 	}
 	bytes = list_attributes(from_fd, memory);
 	for (const char *at = memory; result == 0 && at < memory + bytes; at += strlen(at) + 1) {
-		if (is_user_attribute(at))
+		if (bv__stage_is_user_attribute(at))
 			result = copy_one(from_fd, to_fd, at, memory + LIST_BYTES_MAX);
 	}
+	free(memory);
+	return result;
+}
+
+static const struct bv_text_pair *find_saved(const struct bv_stage_saved *saved, const char *name)
+{
+	for (size_t i = 0; i < saved->attribute_count; i++) {
+		if (bv_str_is(saved->attributes[i].key, name))
+			return &saved->attributes[i];
+	}
+	return NULL;
+}
+
+int bv__stage_put_attributes(const struct bv_stage_saved *saved, int to_fd)
+{
+	char *memory = malloc(LIST_BYTES_MAX);
+	int result = memory == NULL ? -1 : 0;
+	const size_t bytes = memory != NULL ? list_attributes(to_fd, memory) : 0;
+
+	for (const char *at = memory; result == 0 && at < memory + bytes; at += strlen(at) + 1) {
+		if (bv__stage_is_user_attribute(at) && find_saved(saved, at) == NULL)
+			result = fremovexattr(to_fd, at);
+	}
+	for (size_t i = 0; result == 0 && i < saved->attribute_count; i++)
+		result = fsetxattr(to_fd, saved->attributes[i].key.data,
+				   saved->attributes[i].value.data, saved->attributes[i].value.len,
+				   0);
 	free(memory);
 	return result;
 }

@@ -10,25 +10,34 @@
 
 enum { BLOCK_BYTES = 128 << 10 };
 
-static bool digest_file(int dir, const char *name, char *block, struct bv_digest *ret_digest)
+bool bv__stage_digest_fd(int fd, struct bv_digest *ret_digest)
 {
-	int fd = bv__stage_open_own(dir, name, 0);
+	char *block = malloc(BLOCK_BYTES);
 	struct bv_hash hash;
 	off_t at = 0;
 	ssize_t got = -1;
 
 	bv_hash_init(&hash);
-	while (fd >= 0 &&
+	while (block != NULL &&
 	       ((got = pread(fd, block, BLOCK_BYTES, at)) > 0 || (got < 0 && errno == EINTR))) {
 		if (got < 0)
 			continue;
 		bv_hash_update(&hash, block, (size_t)got);
 		at += got;
 	}
-	if (fd >= 0)
-		close(fd);
+	free(block);
 	bv_hash_final(&hash, ret_digest);
 	return got == 0;
+}
+
+static bool digest_file(int dir, const char *name, struct bv_digest *ret_digest)
+{
+	int fd = bv__stage_open_own(dir, name, 0);
+	const bool known = fd >= 0 && bv__stage_digest_fd(fd, ret_digest);
+
+	if (fd >= 0)
+		close(fd);
+	return known;
 }
 
 static bool digest_link(int dir, const char *name, struct bv_digest *ret_digest)
@@ -44,16 +53,11 @@ static bool digest_link(int dir, const char *name, struct bv_digest *ret_digest)
 
 enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err)
 {
-	char *block;
-
 	if (stage->contents != NULL)
 		return BV_OK;
 	stage->contents = calloc((size_t)stage->node_count + 1, sizeof *stage->contents);
-	block = malloc(BLOCK_BYTES);
-	if (stage->contents == NULL || block == NULL) {
-		free(block);
+	if (stage->contents == NULL)
 		return bv_fail(err, BV_E_MEMORY, "changes", "no memory to look at so many changes");
-	}
 	for (size_t i = 0; i < stage->change_count; i++) {
 		const uint32_t index = stage->changes[i];
 		const struct bv_stage_node *node = &stage->nodes[index];
@@ -68,13 +72,12 @@ enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err)
 		dir = bv__stage_open_upper(stage, node->parent);
 		content->known = dir >= 0 &&
 				 (node->type == BV_STAGE_FILE
-					  ? digest_file(dir, bv__stage_name(stage, index), block,
+					  ? digest_file(dir, bv__stage_name(stage, index),
 							&content->digest)
 					  : digest_link(dir, bv__stage_name(stage, index),
 							&content->digest));
 		if (dir >= 0)
 			close(dir);
 	}
-	free(block);
 	return BV_OK;
 }

@@ -57,7 +57,7 @@ refused "nothing is kept apart to compare" "a delta needs staging"
 
 # ---- committed
 bvisor artifacts commit "$id" --journal "$j"
-refused "nothing says where to" "commit wants a directory"
+refused "committed with --to DIR" "commit wants a directory"
 bvisor artifacts commit "$id" --journal "$j" --to missing
 refused "cannot be committed to" "that is there"
 echo mine >dest/a

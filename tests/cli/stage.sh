@@ -123,4 +123,55 @@ again
 pty "wait:[y/N] " "send:y\n" -- "$b" run $f $staged --tty -- sh -c "$act"
 check "and after a private terminal" test "$(cat in/file)" = after
 check "nothing is left over" test -z "$(find . -name '.bvisor-*')"
+# ---- decided later, from the journal
+j=$scratch/journal/j.db
+again
+newest() {
+	"$b" journal ls --journal "$j" --json | sed -n 's/.*"attempt":"\([0-9a-f]*\)".*/\1/p' | head -1
+}
+# shellcheck disable=SC2086 # lists
+run $staged --journal "$j" -- sh -c "$act"
+err_has "kept: bvisor artifacts commit" "with a journal and without a terminal they are kept"
+check "and nothing is on the host" test "$(cat in/file)" = before -a ! -e in/new
+id=$(newest)
+bvisor artifacts ls --journal "$j"
+out_has "/changes" "they wait for a decision"
+bvisor artifacts show "$id" --journal "$j"
+out_has "modified    $work/in/file" "and are listed"
+bvisor journal verify --journal "$j"
+status 0 "the journal verifies with them"
+bvisor artifacts commit "$id" in/new --journal "$j"
+check "some are committed" test "$status" = 0 -a "$(cat in/new/x)" = x -a "$(cat in/file)" = before
+bvisor artifacts commit "$id" in/nothing --journal "$j"
+refused "nothing was changed at" "what is not among them cannot be"
+bvisor artifacts commit "$id" --journal "$j"
+check "and then the others" test "$status" = 0 -a "$(cat in/file)" = after -a ! -e in/old
+bvisor artifacts commit "$id" --journal "$j"
+refused "were committed" "once"
+again
+# shellcheck disable=SC2086 # lists
+run $staged --journal "$j" --commit later -- sh -c "$act"
+id=$(newest)
+echo theirs >in/file
+bvisor artifacts commit "$id" --journal "$j"
+check "what the host changed meanwhile is not written over" test "$status" = 125 -a "$(cat in/file)" = theirs -a ! -e in/new
+err_has "changed on the host" "and the message says so"
+bvisor artifacts commit "$id" in/new --journal "$j"
+check "what is beside it can be had" test "$(cat in/new/x)" = x
+bvisor artifacts discard "$id" --journal "$j"
+check "the rest is discarded" test "$status" = 0 -a -z "$("$b" artifacts ls --journal "$j" | sed 1d)"
+check "with its bytes" test "$(find "$j.blobs" -type f ! -name .deciding | wc -l)" = "$("$b" journal verify --journal "$j" --json | sed 's/.*"files":\([0-9]*\).*/\1/')"
+again
+for commit in always never; do
+	# shellcheck disable=SC2086 # lists
+	run $staged --journal "$j" --commit $commit -- sh -c "$act"
+	bvisor journal show "$(newest)" --json --journal "$j"
+	out_has '"Decided"' "--commit $commit records what was decided"
+	out_has '"Applied"' "and that it was done"
+done
+# shellcheck disable=SC2086 # lists
+run $staged --commit later -- true
+refused "no journal to keep changes for" "without a journal nothing can be kept"
+bvisor journal verify --journal "$j"
+status 0 "the journal verifies at the end"
 finish

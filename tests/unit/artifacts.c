@@ -5,12 +5,11 @@
  *
  * BVISOR_ALL_KILLS=1 kills at every moment of a ceremony; otherwise at every so many.
  */
+#include "attempts.h"
 #include "codes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,52 +26,22 @@
 #include "journal_faults.h"
 
 static struct bv_error err;
-static char dir[64], path[96], to[96];
-static uint8_t memory[4 << 20];
-static struct bv_arena arena;
+static const char *const dir = scratch.dir, *const path = scratch.path;
+static char to[96];
 
 /* ---- an attempt that left files ---------------------------------------------------------------- */
 
-static void remove_all(void)
-{
-	char command[128];
-
-	(void)snprintf(command, sizeof command, "rm -rf %s", dir);
-	(void)!system(command); /* what is left lies in /tmp */
-}
-
-static struct bv_journal *open_journal(void)
-{
-	struct bv_journal *journal = NULL;
-
-	OK(bv__journal_open(&(struct bv__journal_options){.path = path, .busy_ms = 200}, &journal,
-			    &err));
-	return journal;
-}
-
 static struct bv_journal *new_journal(void)
 {
-	(void)snprintf(dir, sizeof dir, "/tmp/bvisor-artifacts.XXXXXX");
-	EXPECT(mkdtemp(dir) != NULL);
-	(void)atexit(remove_all);
-	(void)snprintf(path, sizeof path, "%s/j.db", dir);
+	scratch_make();
 	(void)snprintf(to, sizeof to, "%s/to", dir);
 	EXPECT(mkdir(to, 0755) == 0);
-	bv_arena_init(&arena, memory, sizeof memory);
-	return open_journal();
+	return open_scratch_journal();
 }
 
 struct left {
 	const char *name, *text;
 };
-
-static struct bv_digest attempt_id(unsigned int number)
-{
-	struct bv_digest digest = {{7}};
-
-	memcpy(digest.bytes + 4, &number, sizeof number);
-	return digest;
-}
 
 static void keep_files(struct bv_journal *journal, const struct bv_digest *id,
 		       const struct left *files, size_t count, struct bv_staged_artifact *artifacts,
@@ -103,36 +72,12 @@ static void add_attempt(struct bv_journal *journal, unsigned int number, const s
 	const struct bv_digest id = attempt_id(number);
 	struct bv_staged_artifact artifacts[8];
 	struct bv_kept_blob kept[8];
-	const struct bv_started_event started = {
-		.plan = {.schema_version = 1, .backend = BV_STR("inert")},
-		.has_attempt = true,
-		.attempt = id};
 	const struct bv_kept_event kept_event = {{kept, count}};
-	struct bv_request_event request = {.program = BV_STR("/bin/true"),
-					   .backend = BV_STR("inert"),
-					   .host_version = BV_STR("0")};
-	struct bv_report_body body = {.schema_version = 1,
-				      .backend = BV_STR("inert"),
-				      .profile = {.backend = BV_STR("inert")},
-				      .artifacts = {artifacts, count},
-				      .has_attempt = true,
-				      .attempt = id};
-	struct bv_report_event report;
 	struct bv__blobs blobs;
 
 	keep_files(journal, &id, files, count, artifacts, kept, &blobs);
-	bv__host_place(&arena, &request.place);
-	OK(bv_report_seal(&arena, &body, &report.report, &err));
-
-	const struct bv__entry entries[] = {
-		{BV_EVENT_STARTED, bv_canon_bytes(&arena, &bv_started_event_type, &started)},
-		{BV_EVENT_REQUEST, bv_canon_bytes(&arena, &bv_request_event_type, &request)},
-		{BV_EVENT_REPORT, bv_canon_bytes(&arena, &bv_report_event_type, &report)},
-		{BV_EVENT_KEPT, bv_canon_bytes(&arena, &bv_kept_event_type, &kept_event)}};
-	struct bv__append append = {
-		.attempt = id, .entries = entries, .count = 4, .durable = true};
-
-	OK(bv__journal_append(journal, &append, &err));
+	append_attempt(journal, number, &(struct bv_staged_artifact_list){artifacts, count},
+		       &kept_event);
 	bv__blobs_end(&blobs);
 }
 
@@ -193,33 +138,10 @@ static enum bv_code verify(const struct bv_journal *journal, uint64_t *ret_blobs
 /* What is in a file below the directory that was named; "-" when there is none. */
 static const char *text_at(const char *name)
 {
-	static char text[64];
 	char file[256];
-	ssize_t got;
-	int fd;
 
 	(void)snprintf(file, sizeof file, "%s/%s", to, name);
-	fd = open(file, O_RDONLY | O_NOFOLLOW);
-	if (fd < 0)
-		return "-";
-	got = read(fd, text, sizeof text - 1);
-	close(fd);
-	text[got > 0 ? got : 0] = '\0';
-	return text;
-}
-
-static unsigned int entries_in(const char *directory, const char *prefix)
-{
-	DIR *stream = opendir(directory);
-	const struct dirent *entry;
-	unsigned int count = 0;
-
-	EXPECT(stream != NULL);
-	while ((entry = readdir(stream)) != NULL)
-		count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-			 strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
-	closedir(stream);
-	return count;
+	return text_in(file);
 }
 
 static void blob_path(const char *text, char ret_path[256])
@@ -304,10 +226,11 @@ TEST(every_altered_bit_of_kept_bytes_shows)
 
 TEST(a_forged_table_of_what_was_kept_shows)
 {
-	static const char *const forgeries[] = {
-		"UPDATE kept SET state=5", "UPDATE kept SET name='c' WHERE name='a'",
-		"DELETE FROM kept WHERE name='a'", "UPDATE kept SET size=size+1",
-		"UPDATE kept SET attempt=zeroblob(32)"};
+	static const char *const forgeries[] = {"UPDATE kept SET state=5",
+						"UPDATE kept SET name='c' WHERE name='a'",
+						"DELETE FROM kept WHERE name='a'",
+						"UPDATE kept SET size=size+1",
+						"UPDATE kept SET attempt=zeroblob(32)"};
 
 	for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
 		struct bv_journal *journal = new_journal();
@@ -319,7 +242,7 @@ TEST(a_forged_table_of_what_was_kept_shows)
 		(void)sqlite3_close(db); /* what counts was committed */
 		FAILS(verify(journal, NULL), BV_E_INTEGRITY);
 		bv__journal_close(journal);
-		remove_all();
+		scratch_remove();
 	}
 }
 
@@ -528,7 +451,7 @@ TEST(two_who_decide_take_turns)
 	close(lock);
 	child = fork();
 	if (child == 0) {
-		struct bv_journal *mine = open_journal();
+		struct bv_journal *mine = open_scratch_journal();
 		enum bv_code code = discard(mine, 1, "a");
 
 		_exit(code == BV_OK ? 0 : code == BV_E_STATE ? 1 : 2);
@@ -561,10 +484,11 @@ static bool is_right(const struct bv__reality *r, enum bv__reconciled verdict)
 	if (commits && r->target == BV_TARGET_OTHER && !r->replace)
 		return verdict == BV_RECONCILE_REFUSE; /* I-4 */
 	if (commits)
-		return verdict == (r->kept ? BV_RECONCILE_PROMOTE : BV_RECONCILE_FAILED); /* 8, 8' */
+		return verdict ==
+		       (r->kept ? BV_RECONCILE_PROMOTE : BV_RECONCILE_FAILED); /* 8, 8' */
 	if (r->decided && r->action == BV_DISPOSE_DISCARD)
 		return verdict == (open ? BV_RECONCILE_DISCARD : BV_RECONCILE_SETTLED); /* 11 */
-	return verdict == (r->kept ? BV_RECONCILE_SETTLED : BV_RECONCILE_REFUSE); /* 7', 12 */
+	return verdict == (r->kept ? BV_RECONCILE_SETTLED : BV_RECONCILE_REFUSE);       /* 7', 12 */
 }
 
 TEST(reconciliation_is_right_for_every_combination)
@@ -594,7 +518,8 @@ TEST(reconciliation_is_right_for_every_combination)
 }
 
 /* A decision whose process died before it did anything. */
-static void decide_only(struct bv_journal *journal, const char *name, enum bv_disposition_action action)
+static void decide_only(struct bv_journal *journal, const char *name,
+			enum bv_disposition_action action)
 {
 	const struct bv__attempt attempt = attempt_of(journal, 1);
 	struct bv__kept_list list;
@@ -745,7 +670,7 @@ TEST(the_decision_of_one_who_lives_is_left_alone)
 	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	OK(bv__blobs_decide_alone(journal, true, &lock, &err));
-	other = open_journal();
+	other = open_scratch_journal();
 	OK(bv__journal_recover(other, note, &told, &err));
 	EXPECT_UINT(told.count, 0);
 	EXPECT_STR(text_at("a"), "-");
@@ -770,26 +695,6 @@ TEST(a_directory_that_is_gone_fails_the_commit)
 }
 
 /* ---- killed at every moment --------------------------------------------------------------------- */
-
-/* Runs `act` in a process that is killed at its n-th write or sync; whether it came to its end. */
-static bool killed_at(unsigned long n, void (*act)(struct bv_journal *))
-{
-	pid_t child = fork();
-	int status;
-
-	EXPECT(child >= 0);
-	if (child == 0) {
-		struct bv_journal *journal = open_journal();
-
-		faults.operations = 0;
-		faults.kill_at = n;
-		act(journal);
-		_exit(0);
-	}
-	EXPECT(waitpid(child, &status, 0) == child);
-	EXPECT(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGKILL);
-	return WIFEXITED(status);
-}
 
 static void commit_both(struct bv_journal *journal)
 {
@@ -868,12 +773,12 @@ static void kill_everywhere(void (*act)(struct bv_journal *),
 		add_attempt(journal, 1, two, 2);
 		bv__journal_close(journal);
 		ended = killed_at(n, act);
-		journal = open_journal();
+		journal = open_scratch_journal();
 		(void)recover(journal);
 		check(journal, n);
 		OK(verify(journal, NULL));
 		bv__journal_close(journal);
-		remove_all();
+		scratch_remove();
 		EXPECT(n < 1000);
 	}
 	EXPECT(n > 10); /* it was killed at all */

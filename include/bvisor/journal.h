@@ -49,6 +49,13 @@ BV_API void bv_journal_close(struct bv_journal *journal);
 BV_API enum bv_code bv_journal_default_path(char **ret_path, struct bv_error *err);
 BV_API const char *bv_journal_path(const struct bv_journal *journal);
 
+/*
+ * Records that a request was refused, with the error that says why: for refusals before bv_run_start,
+ * which records its own.  The attempt it is shown as never started.
+ */
+BV_API enum bv_code bv_journal_refused(struct bv_journal *journal, const char *program,
+				       const struct bv_error *why, struct bv_error *err);
+
 /* ---- Looking ----------------------------------------------------------------------------------- */
 
 struct bv_journal_attempt {

@@ -143,6 +143,11 @@ enum bv_code bv__record_keep(struct bv__recording *recording, int fd, uint64_t m
  */
 enum bv_code bv__record_report(struct bv__recording *recording, struct bv_arena *arena,
 			       const struct bv_report *report, struct bv_error *err);
+/* The program or module, as asked for. */
+struct bv_str bv__record_program(const struct bv_boundary_plan *plan);
+/* A request that was refused before it was recorded as started. */
+enum bv_code bv__record_refusal(struct bv_journal *journal, struct bv_str program,
+				const struct bv_error *why, struct bv_error *err);
 /* The run ends without a report. */
 void bv__record_abandon(struct bv__recording *recording, const struct bv_boundary_plan *plan,
 			const char *reason);

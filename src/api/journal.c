@@ -73,6 +73,14 @@ const char *bv_journal_path(const struct bv_journal *journal)
 	return bv__journal_path(journal);
 }
 
+enum bv_code bv_journal_refused(struct bv_journal *journal, const char *program,
+				const struct bv_error *why, struct bv_error *err)
+{
+	if (!journal || !why)
+		return bv_fail(err, BV_E_ARGUMENT, "journal", "nothing is to be recorded");
+	return bv__record_refusal(journal, bv_str_from(program ? program : ""), why, err);
+}
+
 /* ---- Attempts -------------------------------------------------------------------------------- */
 
 struct listing {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "contract/value.h"
@@ -104,10 +105,10 @@ static void digest_request(const struct bv_boundary_plan *plan, struct bv_digest
 	bv_hash_writer_close(&hasher, ret_digest);
 }
 
-static struct bv_str program_of(const struct bv_workload *workload)
+struct bv_str bv__record_program(const struct bv_boundary_plan *plan)
 {
-	return workload->tag == BV_WORKLOAD_PROCESS ? workload->u.process.exe
-						    : workload->u.wasm.module_ref;
+	return plan->workload.tag == BV_WORKLOAD_PROCESS ? plan->workload.u.process.exe
+							 : plan->workload.u.wasm.module_ref;
 }
 
 /* ---- Start ----------------------------------------------------------------------------------- */
@@ -165,7 +166,7 @@ static enum bv_code encode_start(struct bv__recording *recording,
 {
 	struct bv_started_event started = {.has_attempt = true, .attempt = recording->attempt};
 	struct bv_request_event request = {
-		.program = program_of(&plan->workload),
+		.program = bv__record_program(plan),
 		.backend = plan->backend,
 		.plan_id = plan->plan_id,
 		.request_digest = recording->request,
@@ -272,6 +273,34 @@ enum bv_code bv__record_gate(struct bv__recording *recording, const struct bv_ba
 		return bv_fail(err, BV_E_MEMORY, "journal",
 			       "the boundary has more parts than a record holds");
 	return bv__journal_append(recording->journal, &append, err);
+}
+
+/* ---- Refusal --------------------------------------------------------------------------------- */
+
+enum bv_code bv__record_refusal(struct bv_journal *journal, struct bv_str program,
+				const struct bv_error *why, struct bv_error *err)
+{
+	_Alignas(16) uint8_t memory[16 << 10];
+	struct bv_arena arena;
+	struct bv_refused_event event = {.code = bv_str_from(bv_code_name(why->code)),
+					 .principal = (uint32_t)geteuid()};
+	struct bv__entry entry = {.kind = BV_EVENT_REFUSED};
+	struct bv__append append = {.entries = &entry, .count = 1, .durable = true};
+
+	bv_arena_init(&arena, memory, sizeof memory);
+	/* A path may be as long as the kernel takes; its beginning tells which. */
+	event.program = bv_arena_utf8(&arena,
+				      (struct bv_str){program.data,
+						      program.len < 1024 ? program.len : 1024});
+	event.where = bv_arena_utf8(&arena, bv_str_from(why->where));
+	event.message = bv_arena_utf8(&arena, bv_str_from(why->message));
+	entry.payload = bv_canon_bytes(&arena, &bv_refused_event_type, &event);
+	if (!entry.payload.data)
+		return bv_fail(err, BV_E_MEMORY, "journal", "there is no memory for a record");
+	if (getrandom(append.attempt.bytes, sizeof append.attempt.bytes, 0) !=
+	    (ssize_t)sizeof append.attempt.bytes)
+		return bv_fail(err, BV_E_SYSTEM, "attempt", "the kernel gives no random bytes");
+	return bv__journal_append(journal, &append, err);
 }
 
 /* ---- End ------------------------------------------------------------------------------------- */

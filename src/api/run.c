@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -222,9 +223,18 @@ static enum bv_code start(struct bv_run *run, const struct bv_plan *plan,
 	return code;
 }
 
+/* What a request is answered with; not that something here is missing or broken. */
+static bool is_refusal(enum bv_code code)
+{
+	return code != BV_E_MEMORY && code != BV_E_JOURNAL && code != BV_E_BUSY &&
+	       code != BV_E_SYSTEM && code != BV_E_LAUNCHER;
+}
+
 enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_options *options,
 			  struct bv_run **ret_run, struct bv_error *err)
 {
+	char reason[sizeof(struct bv_error)];
+	struct bv_error why = {0};
 	struct bv_run *run;
 	enum bv_code code;
 
@@ -235,9 +245,16 @@ enum bv_code bv_run_start(const struct bv_plan *plan, const struct bv_run_option
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a run");
 	run->backend = plan->backend;
 	run->recording.reserve.fd = run->recording.blobs.dir = -1;
-	code = start(run, plan, options, err);
+	code = start(run, plan, options, &why);
 	if (code != BV_OK) {
-		bv__record_abandon(&run->recording, &run->plan, "it could not be started");
+		if (run->recording.journal && !run->recording.started && is_refusal(code))
+			(void)bv__record_refusal(run->recording.journal,
+						 bv__record_program(&plan->value), &why,
+						 NULL); /* it is refused, recorded or not */
+		if (err)
+			*err = why;
+		(void)snprintf(reason, sizeof reason, "it could not be started: %s", why.message);
+		bv__record_abandon(&run->recording, &run->plan, reason);
 		bv__memory_unmap(&run->arena);
 		free(run);
 		return code;

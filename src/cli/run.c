@@ -476,6 +476,9 @@ static int run(struct session *s)
 		    BV_OK ||
 	    bv_plan_make(s->request->spec, s->request->backend, &plan, &error) != BV_OK) {
 		cli_say_error("refused", &error);
+		if (s->journal)
+			(void)bv_journal_refused(s->journal, bv_spec_program_path(s->request->spec),
+						 &error, NULL); /* refused it is, recorded or not */
 		return CLI_EXIT_REFUSED;
 	}
 	if (s->request->terminal)

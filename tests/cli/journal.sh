@@ -226,4 +226,20 @@ wait
 bvisor journal verify
 status 0 "six runs at once leave a whole journal"
 check "with all six" test "$("$BVISOR" journal ls --last 6 | grep -c Completed)" = 6
+# ---- refused requests
+r=$scratch/refusals/j.db
+run --journal "$r" --storage 1 -- true
+status 125 "a request that no plan can be made of is refused"
+bvisor journal ls --journal "$r" --outcome Refused
+out_has true "and recorded as such"
+run --journal "$r" --write . --output /etc -- true
+bvisor journal show --json --journal "$r"
+out_has '"code":"budget-refused"' "with the reason as a code"
+out_has "may not write there" "what turns out at the start has its reason too"
+run --journal "$r" --idempotency-key k -- true
+run --journal "$r" --idempotency-key k -- false
+bvisor journal ls --journal "$r" --json --outcome Refused
+out_has false "so has a key that was used for something else"
+bvisor journal verify --journal "$r"
+status 0 "and all of it verifies"
 finish

@@ -55,10 +55,10 @@ void append_attempt(struct bv_journal *journal, unsigned int number,
 {
 	static uint8_t memory[4 << 20];
 	const struct bv_digest id = attempt_id(number);
-	const struct bv_started_event started = {
-		.plan = {.schema_version = 1, .backend = BV_STR("inert")},
-		.has_attempt = true,
-		.attempt = id};
+	const struct bv_started_event started = {.plan = {.schema_version = 1,
+							  .backend = BV_STR("inert")},
+						 .has_attempt = true,
+						 .attempt = id};
 	struct bv_request_event request = {.program = BV_STR("/bin/true"),
 					   .backend = BV_STR("inert"),
 					   .host_version = BV_STR("0")};
@@ -80,8 +80,7 @@ void append_attempt(struct bv_journal *journal, unsigned int number,
 		{BV_EVENT_REQUEST, bv_canon_bytes(&arena, &bv_request_event_type, &request)},
 		{BV_EVENT_REPORT, bv_canon_bytes(&arena, &bv_report_event_type, &report)},
 		{BV_EVENT_KEPT, bv_canon_bytes(&arena, &bv_kept_event_type, kept)}};
-	struct bv__append append = {
-		.attempt = id, .entries = entries, .count = 4, .durable = true};
+	struct bv__append append = {.attempt = id, .entries = entries, .count = 4, .durable = true};
 
 	OK(bv__journal_append(journal, &append, &err));
 }

@@ -115,15 +115,14 @@ static void keep_set(struct bv_journal *journal, const struct bv_change_set *set
 	bytes = bv_canon_bytes(&arena, &bv_change_set_type, set);
 	OK(bv__blobs_begin(journal, &id, &blobs, &err));
 	OK(bv__blobs_put(&blobs, bytes.data, bytes.len, &blob, &err));
-	kept[event.blobs.count++] =
-		(struct bv_kept_blob){BV_STR("/changes"), blob.digest, blob.size_bytes};
+	kept[event.blobs.count++] = (struct bv_kept_blob){BV_STR("/changes"), blob.digest,
+							  blob.size_bytes};
 	for (size_t i = 0; i < NODES; i++) {
 		if (wanted[i].text == NULL)
 			continue;
 		OK(bv__blobs_put(&blobs, wanted[i].text, strlen(wanted[i].text), &blob, &err));
-		kept[event.blobs.count++] =
-			(struct bv_kept_blob){bv_arena_format(&arena, "/changes/%zu", i),
-					      blob.digest, blob.size_bytes};
+		kept[event.blobs.count++] = (struct bv_kept_blob){
+			bv_arena_format(&arena, "/changes/%zu", i), blob.digest, blob.size_bytes};
 	}
 	OK(bv__blobs_seal(&blobs, &err));
 	append_attempt(journal, 1, &none, &event);

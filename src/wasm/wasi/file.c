@@ -165,7 +165,7 @@ static uint32_t write_file(struct wasi_call *call, struct wasi_entry *entry, uin
 			   bool positioned, struct wasi_buffers *buffers, uint64_t *ret_bytes)
 {
 	struct stat before, after;
-	uint64_t end;
+	uint64_t end = 0;
 	ssize_t put;
 	uint32_t error;
 
@@ -181,7 +181,7 @@ static uint32_t write_file(struct wasi_call *call, struct wasi_entry *entry, uin
 	if (put < 0)
 		return wasi_errno_of(call, entry, NULL);
 	if (fstat(entry->fd, &after) == 0)
-		wasi_storage_changed(call->wasi, &before, &after);
+		wasi_storage_changed(call->wasi, &before, &after, (uint64_t)put);
 	call->wasi->seen.written_bytes += (uint64_t)put;
 	*ret_bytes = (uint64_t)put;
 	return WASI_SUCCESS;
@@ -247,7 +247,7 @@ static uint32_t resize(struct wasi_call *call, struct wasi_entry *entry, uint64_
 		      : ftruncate(entry->fd, (off_t)end)) != 0)
 		return wasi_errno_of(call, entry, NULL);
 	if (fstat(entry->fd, &after) == 0)
-		wasi_storage_changed(call->wasi, &before, &after);
+		wasi_storage_changed(call->wasi, &before, &after, allocate ? size_bytes : 0);
 	if (allocate)
 		call->charge += size_bytes >> CHARGE_SHIFT;
 	return WASI_SUCCESS;

@@ -193,8 +193,9 @@ uint32_t wasi_errno_of(struct wasi_call *call, const struct wasi_entry *dir, con
 /* Whether a file may grow to `end`, or by `size_bytes`, which is the larger. */
 uint32_t wasi_storage_check(struct wasi *wasi, const struct stat *before, uint64_t end,
 			    uint64_t size_bytes);
-/* What became of it: more blocks, or fewer. */
-void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const struct stat *after);
+/* What became of it after so much was written: more blocks, or fewer. */
+void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const struct stat *after,
+			  uint64_t written_bytes);
 uint32_t wasi_made_check(struct wasi *wasi);
 void wasi_made(struct wasi *wasi);
 /* A name is gone; with it the file, if this was its last and the guest has it not open. */

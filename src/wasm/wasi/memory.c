@@ -9,12 +9,14 @@
 
 bool wasi_range(const struct wasi_call *call, uint64_t offset, uint64_t size_bytes, uint8_t **ret)
 {
+	static uint8_t nowhere;
+	const struct wasi_memory *memory = &call->memory;
 	uint64_t end;
 
-	if (!bv_add(offset, size_bytes, &end) || end > call->memory.size)
+	if (!bv_add(offset, size_bytes, &end) || end > (memory->data ? memory->size : 0))
 		return false;
-	/* Not of NULL, which a guest without a memory has: even adding 0 to it is undefined. */
-	*ret = call->memory.data ? call->memory.data + offset : NULL;
+	/* No bytes are somewhere too: even adding 0 to a NULL that a guest without memory has is undefined. */
+	*ret = memory->data ? memory->data + offset : &nowhere;
 	return true;
 }
 

@@ -85,7 +85,7 @@ static uint32_t open_existing(struct opening *opening)
 
 	if (!error && before.st_dev == opening->file.st_dev &&
 	    before.st_ino == opening->file.st_ino)
-		wasi_storage_changed(wasi, &before, &opening->file);
+		wasi_storage_changed(wasi, &before, &opening->file, 0);
 	return error;
 }
 

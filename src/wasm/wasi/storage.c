@@ -2,11 +2,12 @@
 /*
  * What is stored below the preopened directories.
  *
- * Counted is what files occupy, by the blocks the kernel tells of before and after: so a hole costs
- * nothing until it is filled, in a file that was there before too, and what is truncated or removed
- * is given back.  Never more than was taken: what others stored is no allowance.  Checked before
- * that, because blocks are only known afterwards, is by how much a file would grow in length; past the
- * limit by at most what one call rounds up to blocks.
+ * Counted is by how much files have grown in what they occupy, by the blocks the kernel tells of before
+ * and after a call: so a hole costs nothing until it is filled, in a file that was there before too,
+ * and what is cut off or removed is given back, though never below nothing.  File systems that allocate
+ * long after a write (ZFS, some over a network) tell of no blocks then; there it is the length that
+ * counts, as far as it was written.  Blocks are only known afterwards, so before a call it is the length
+ * that must fit; what is used can pass the limit by what one call rounds up to blocks.
  */
 #include "internal.h"
 
@@ -39,16 +40,22 @@ static void give_back(struct wasi *wasi, uint64_t size_bytes)
 	wasi->seen.storage_bytes = used > size_bytes ? used - size_bytes : 0;
 }
 
-void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const struct stat *after)
+void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const struct stat *after,
+			  uint64_t written_bytes)
 {
 	const uint64_t then = occupied(before);
 	const uint64_t now = occupied(after);
+	uint64_t grown = 0;
 
-	if (now < then) {
+	if (after->st_size > before->st_size)
+		grown = (uint64_t)(after->st_size - before->st_size);
+	if (grown > written_bytes)
+		grown = written_bytes;
+	if (now > then && now - then > grown)
+		grown = now - then;
+	if (now < then)
 		give_back(wasi, then - now);
-		return;
-	}
-	wasi->seen.storage_bytes += now - then;
+	wasi->seen.storage_bytes += grown;
 	if (wasi->seen.storage_bytes > wasi->seen.storage_peak_bytes)
 		wasi->seen.storage_peak_bytes = wasi->seen.storage_bytes;
 }

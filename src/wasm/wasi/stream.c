@@ -121,7 +121,7 @@ static uint32_t deliver(struct wasi_call *call, struct wasi_entry *entry,
 
 	while (!error && buffers->total_bytes > 0) {
 		size_t put = 0;
-		short events;
+		short events = 0;
 
 		error = wait_for(call, entry->fd, POLLOUT, may_wait, &events);
 		if (!error && !events)

@@ -7,7 +7,8 @@
  * errno of the standard, never with a crash.  A guest has what the configuration hands over, and
  * nothing else: no path is ever resolved but beneath the descriptor of a preopened directory.
  *
- * One guest, one thread.  docs/wasi.md says what of the standard is answered how.
+ * One guest, one thread.  Whoever runs it ignores SIGPIPE, and SIGXFSZ where RLIMIT_FSIZE is set.
+ * docs/wasi.md says what of the standard is answered how.
  */
 #ifndef BV_WASM_WASI_H
 #define BV_WASM_WASI_H
@@ -158,7 +159,7 @@ struct wasi_report {
 	uint64_t
 		storage_bytes; /* by how much files have grown, less what was freed; and its peak */
 	uint64_t storage_peak_bytes;
-	uint64_t entries; /* made */
+	uint64_t entries; /* made, less what was removed */
 	uint64_t handles_peak;
 	struct wasi_stream_report streams[WASI_STREAM_COUNT];
 	/* Whether something was refused for it. */

@@ -543,6 +543,26 @@ TEST(storage_is_limited_by_what_is_occupied)
 	guest_close(&guest);
 }
 
+/* Many small writes into one block are that block, once; and removed it is nothing again. */
+TEST(a_block_counts_once)
+{
+	struct guest guest;
+	struct stat file;
+	uint32_t fd, put;
+
+	guest_open(&guest, NULL);
+	fd = open_rw(&guest, "file", WASI_OFLAG_CREAT);
+	for (int i = 0; i < 500; i++)
+		EXPECT_INT(guest_write(&guest, fd, "0123456789", &put), 0);
+	EXPECT(stat(guest_path(&guest, "rw/file"), &file) == 0);
+	EXPECT_UINT(guest_report(&guest).storage_bytes, (uint64_t)file.st_blocks * 512);
+	EXPECT_INT(CALL(&guest, "fd_close", fd), 0);
+	EXPECT_INT(CALL(&guest, "path_unlink_file", RW, TEXT(&guest, "file")), 0);
+	EXPECT_UINT(guest_report(&guest).storage_bytes, 0);
+	EXPECT_UINT(guest_report(&guest).storage_peak_bytes, (uint64_t)file.st_blocks * 512);
+	guest_close(&guest);
+}
+
 /* What was there before is no allowance: removing it does not raise the limit. */
 TEST(the_files_of_others_are_no_allowance)
 {

@@ -282,6 +282,10 @@ TEST(a_slash_at_the_end_wants_a_directory)
 		   WASI_ENOTDIR);
 	EXPECT_INT(CALL(&guest, "path_symlink", TEXT(&guest, "x"), RW, TEXT(&guest, "l/")),
 		   WASI_ENOENT);
+	EXPECT_INT(CALL(&guest, "path_symlink", TEXT(&guest, "x"), RW, TEXT(&guest, "file/")),
+		   WASI_ENOTDIR);
+	EXPECT_INT(CALL(&guest, "path_symlink", TEXT(&guest, "x"), RW, TEXT(&guest, "dir/")),
+		   WASI_EEXIST);
 	EXPECT_INT(CALL(&guest, "path_link", RW, 0, TEXT(&guest, "file"), RW, TEXT(&guest, "l/")),
 		   WASI_ENOENT);
 	EXPECT_INT(CALL(&guest, "path_link", RW, 0, TEXT(&guest, "file/"), RW, TEXT(&guest, "l")),

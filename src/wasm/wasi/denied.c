@@ -19,8 +19,9 @@ const char *wasi_denial_reason_name(enum wasi_denial_reason reason)
 
 void wasi_name_put(char ret[WASI_DENIED_PATH_SIZE], const struct wasi_entry *dir, const char *path)
 {
-	const char *const parts[] = {dir && dir->path ? dir->path : "",
-				     dir && dir->path && path ? "/" : "", path ? path : ""};
+	const char *const above = dir && dir->path ? dir->path : "";
+	const bool joined = above[0] && above[strlen(above) - 1] != '/' && path;
+	const char *const parts[] = {above, joined ? "/" : "", path ? path : ""};
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -191,7 +191,7 @@ uint32_t wasi_target_check(struct wasi_call *call, const struct wasi_entry *dir,
 	if (inside && ups > 0)
 		error = can_climb(dir, place, ups, &inside);
 	if (!error && !inside) {
-		wasi_denied(call, WASI_DENIED_OUTSIDE, dir, target);
+		wasi_denied(call, WASI_DENIED_OUTSIDE, NULL, target);
 		error = WASI_EPERM;
 	}
 	return error;

@@ -4,9 +4,9 @@
  *
  * Counted is by how much files have grown in what they occupy, by the blocks the kernel tells of before
  * and after a call: so a hole costs nothing until it is filled, in a file that was there before too,
- * and what is cut off or removed is given back, though never below nothing.  File systems that allocate
- * long after a write (ZFS, some over a network) tell of no blocks then; there it is the length that
- * counts, as far as it was written.  Blocks are only known afterwards, so before a call it is the length
+ * and what is cut off or removed is given back, though never below nothing.  Where blocks do not make up
+ * the length, because a file system allocates long after a write (ZFS, some over a network), or for
+ * holes, the length counts too, as far as it was written.  Blocks are only known afterwards, so before a call it is the length
  * that must fit; what is used can pass the limit by what one call rounds up to blocks.
  */
 #include "internal.h"
@@ -47,7 +47,7 @@ void wasi_storage_changed(struct wasi *wasi, const struct stat *before, const st
 	const uint64_t now = occupied(after);
 	uint64_t grown = 0;
 
-	if (after->st_size > before->st_size)
+	if (after->st_size > before->st_size && now < (uint64_t)after->st_size)
 		grown = (uint64_t)(after->st_size - before->st_size);
 	if (grown > written_bytes)
 		grown = written_bytes;

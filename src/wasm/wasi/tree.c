@@ -81,6 +81,14 @@ uint32_t wasi_path_remove_directory(struct wasi_call *call)
 	return remove_call(call, WASI_RIGHT_PATH_REMOVE_DIRECTORY, AT_REMOVEDIR);
 }
 
+/* The standard's tests want it said before that something is there, which Linux says first. */
+static bool is_no_directory(const struct wasi_place *place)
+{
+	struct stat file;
+
+	return place->slash && look(place, &file) && !S_ISDIR(file.st_mode);
+}
+
 uint32_t wasi_path_symlink(struct wasi_call *call)
 {
 	char target[PATH_MAX];
@@ -94,7 +102,9 @@ uint32_t wasi_path_symlink(struct wasi_call *call)
 	if (!error)
 		error = wasi_made_check(call->wasi);
 	if (!error && symlinkat(target, end.place.fd, end.place.spelled) != 0)
-		error = wasi_errno_of(call, end.dir, end.path);
+		error = errno == EEXIST && is_no_directory(&end.place)
+				? WASI_ENOTDIR
+				: wasi_errno_of(call, end.dir, end.path);
 	if (!error)
 		wasi_made(call->wasi);
 	wasi_place_clear(&end.place);

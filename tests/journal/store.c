@@ -5,6 +5,8 @@
  *   store make FILE                an empty journal, its log put into the database
  *   store run FILE ATTEMPTS        records that many attempts; a line ACK for all that is durable
  *   store run-unsynced FILE N      the same with a disk that syncs nothing: the control
+ *   store keep FILE ATTEMPTS       as run, with two files kept of each attempt
+ *   store keep-unnamed FILE N      the same where names of files are not synced: the control
  *   store recover FILE             opens, settles, verifies; "records=N" counts what was acknowledged
  *   store fill FILE RECORDS        that many records, many in a transaction
  *   store verify FILE              time and memory of verifying
@@ -26,6 +28,7 @@
 #include "../unit/journal_faults.h"
 #include "contract/canon.h"
 #include "contract/report.h"
+#include "journal/blobs.h"
 #include "journal/journal.h"
 
 static struct bv_error err;
@@ -60,7 +63,7 @@ enum { MEMORY_BYTES = 256 << 10 };
 struct worker {
 	struct bv_journal *journal;
 	unsigned long attempts;
-	bool tells;
+	bool tells, keeps;
 	uint8_t memory[MEMORY_BYTES];
 	struct bv_arena arena;
 };
@@ -88,6 +91,29 @@ static struct bv_str filler(struct bv_arena *arena, size_t size_bytes)
 	return (struct bv_str){text, size_bytes};
 }
 
+/* Two files of the attempt, on stable storage; the record of them. */
+static struct bv_str keep_files(struct worker *worker, const struct bv_digest *id,
+				struct bv__blobs *blobs)
+{
+	struct bv_kept_blob kept[2];
+	const struct bv_kept_event event = {{kept, 2}};
+
+	if (bv__blobs_begin(worker->journal, id, blobs, &err) != BV_OK)
+		die("begin");
+	for (size_t i = 0; i < 2; i++) {
+		struct bv__blob blob;
+
+		/* Another one in each attempt. */
+		if (bv__blobs_put(blobs, id->bytes + i, 30, &blob, &err) != BV_OK)
+			die("keep");
+		kept[i] = (struct bv_kept_blob){i == 0 ? BV_STR("one") : BV_STR("two"), blob.digest,
+						blob.size_bytes};
+	}
+	if (bv__blobs_seal(blobs, &err) != BV_OK)
+		die("seal");
+	return bv_canon_bytes(&worker->arena, &bv_kept_event_type, &event);
+}
+
 static void run_one(struct worker *worker)
 {
 	struct bv_arena *arena = &worker->arena;
@@ -106,6 +132,8 @@ static void run_one(struct worker *worker)
 				      .observed = {&fact, 1},
 				      .has_attempt = true};
 	struct bv_report_event report;
+	struct bv__entry ended[2];
+	struct bv__blobs blobs;
 
 	bv_arena_init(arena, worker->memory, sizeof worker->memory);
 	if (getrandom(id.bytes, sizeof id.bytes, 0) != (ssize_t)sizeof id.bytes)
@@ -128,10 +156,13 @@ static void run_one(struct worker *worker)
 	    1, true);
 	if (bv_report_seal(arena, &body, &report.report, &err) != BV_OK)
 		die("seal");
-	put(worker, &id,
-	    &(const struct bv__entry){BV_EVENT_REPORT,
-				      bv_canon_bytes(arena, &bv_report_event_type, &report)},
-	    1, true);
+	ended[0] = (struct bv__entry){BV_EVENT_REPORT,
+				      bv_canon_bytes(arena, &bv_report_event_type, &report)};
+	if (worker->keeps)
+		ended[1] = (struct bv__entry){BV_EVENT_KEPT, keep_files(worker, &id, &blobs)};
+	put(worker, &id, ended, worker->keeps ? 2 : 1, true);
+	if (worker->keeps)
+		bv__blobs_end(&blobs);
 }
 
 static void *work(void *context)
@@ -143,13 +174,14 @@ static void *work(void *context)
 	return NULL;
 }
 
-static int run(const char *path, unsigned long attempts)
+static int run(const char *path, unsigned long attempts, bool keeps)
 {
 	static struct worker worker;
 
 	worker.journal = open_journal(path);
 	worker.attempts = attempts;
 	worker.tells = true;
+	worker.keeps = keeps;
 	work(&worker);
 	bv__journal_close(worker.journal);
 	return 0;
@@ -341,7 +373,11 @@ int main(int argc, char **argv)
 	if (strcmp(what, "run-unsynced") == 0)
 		faults.no_sync = true;
 	if (strcmp(what, "run") == 0 || strcmp(what, "run-unsynced") == 0)
-		return run(argv[2], first);
+		return run(argv[2], first, false);
+	if (strcmp(what, "keep-unnamed") == 0)
+		faults.no_directory_sync = true;
+	if (strcmp(what, "keep") == 0 || strcmp(what, "keep-unnamed") == 0)
+		return run(argv[2], first, true);
 	if (strcmp(what, "recover") == 0)
 		return recover(argv[2]);
 	if (strcmp(what, "fill") == 0)

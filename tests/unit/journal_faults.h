@@ -13,6 +13,7 @@
 struct faults {
 	int fail_sync_errno, fail_write_errno; /* 0: none */
 	bool no_sync;                          /* a disk that says it has synced, and has not */
+	bool no_directory_sync;                /* the same of names alone */
 	long clock_offset_s;
 	unsigned long syncs;
 	/* Every write, truncation, sync, renaming and removal; at `kill_at` the process is killed before it is done. */

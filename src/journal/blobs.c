@@ -75,7 +75,7 @@ enum bv_code bv__blobs_prepare(const struct bv_journal *journal, struct bv_error
 	int dir;
 
 	if (mkdir(path, 0700) == 0) {
-		strcpy(above, path);
+		(void)snprintf(above, sizeof above, "%s", path);
 		dir = open(dirname(above), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (dir < 0 || fsync(dir) != 0) {
 			if (dir >= 0)

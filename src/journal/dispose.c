@@ -368,10 +368,10 @@ enum bv_code bv__dispose_commit(struct bv_journal *journal, const struct bv__att
 	if (code == BV_OK)
 		code = choose(&list, chosen, false, &c.kept, &c.count, err);
 	if (code == BV_OK) {
-		c.promotions = calloc(c.count, sizeof *c.promotions);
-		c.outcomes = calloc(c.count, sizeof *c.outcomes);
-		c.errors = calloc(c.count, sizeof *c.errors);
-		c.items = calloc(c.count, sizeof *c.items);
+		c.promotions = calloc(c.count + 1, sizeof *c.promotions);
+		c.outcomes = calloc(c.count + 1, sizeof *c.outcomes);
+		c.errors = calloc(c.count + 1, sizeof *c.errors);
+		c.items = calloc(c.count + 1, sizeof *c.items);
 		code = c.promotions != NULL && c.outcomes != NULL && c.errors != NULL &&
 				       c.items != NULL
 			       ? open_directory(&c, err)
@@ -459,8 +459,8 @@ enum bv_code bv__dispose_discard(struct bv_journal *journal, const struct bv__at
 	if (code == BV_OK)
 		code = choose(&list, chosen, true, &kept, &count, err);
 	if (code == BV_OK) {
-		items = calloc(count, sizeof *items);
-		outcomes = calloc(count, sizeof *outcomes);
+		items = calloc(count + 1, sizeof *items);
+		outcomes = calloc(count + 1, sizeof *outcomes);
 		code = items != NULL && outcomes != NULL
 			       ? discard(journal, attempt, &list, kept, count, items, outcomes, err)
 			       : no_memory(err);

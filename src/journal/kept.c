@@ -91,7 +91,9 @@ static bool insert(struct bv__kept_list *list, const struct bv__kept *kept, stru
 		free(copy);
 		return false;
 	}
-	memmove(&list->items[at + 1], &list->items[at], (list->count - at) * sizeof *list->items);
+	if (at < list->count)
+		memmove(&list->items[at + 1], &list->items[at],
+			(list->count - at) * sizeof *list->items);
 	list->items[at] = *kept;
 	list->items[at].name = copy;
 	list->count++;

@@ -38,9 +38,9 @@ enum bv_delta_kind bv__stage_delta_kind(const struct bv_stage_node *node)
 
 static uint8_t kind_of(enum bv_delta_kind kind)
 {
-	for (uint8_t i = BV_STAGE_ADDED; i < BV_STAGE_KIND_COUNT; i++) {
+	for (unsigned int i = BV_STAGE_ADDED; i < BV_STAGE_KIND_COUNT; i++) {
 		if (kinds[i] == kind)
-			return i;
+			return (uint8_t)i;
 	}
 	return BV_STAGE_SAME;
 }

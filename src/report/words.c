@@ -359,6 +359,11 @@ static struct bv_str used_text(struct bv_arena *arena, enum bv_dimension dimensi
 {
 	if (dimension == BV_DIMENSION_WALL || witness->finding == BV_FINDING_UNAVAILABLE)
 		return BV_STR("");
+	/* A limit on storage is one of files too, and what cannot be seen is too much. */
+	if (dimension == BV_DIMENSION_STORAGE && witness->observed_usage < witness->admitted_limit)
+		return bv_arena_format(
+			arena, " (used %s, but too many files, or some out of sight)",
+			bv__text_measured(arena, dimension, witness->observed_usage).data);
 	return bv_arena_format(arena, " (used %s)",
 			       bv__text_measured(arena, dimension, witness->observed_usage).data);
 }

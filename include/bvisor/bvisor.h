@@ -370,6 +370,13 @@ BV_API uint64_t bv_changes_size(const struct bv_changes *changes); /* bytes of n
 BV_API struct bv_change bv_changes_at(struct bv_changes *changes, size_t index);
 
 /*
+ * Opens what a file that was added or changed holds now, for reading: the caller's to close.
+ * BV_E_STATE for what is no such file.  The bytes are the workload's.
+ */
+BV_API enum bv_code bv_changes_open(struct bv_changes *changes, size_t index, int *ret_fd,
+				    struct bv_error *err);
+
+/*
  * Chooses for bv_changes_commit those at these paths of the host, and below; with `count` 0 all.  The
  * new directories something lies in go with it.  BV_E_ARGUMENT when nothing changed at one of them.
  */

@@ -147,30 +147,46 @@ static bool has_content(const struct bv_stage *stage, uint32_t node)
 	       stage->nodes[node].kind != BV_STAGE_ATTRIBUTES;
 }
 
+enum bv_code bv_changes_open(struct bv_changes *changes, size_t index, int *ret_fd,
+			     struct bv_error *err)
+{
+	const struct bv_stage *stage = changes->stage;
+	const uint32_t node = index < stage->change_count ? stage->changes[index] : 0;
+	int dir, fd = -1;
+
+	if (index >= stage->change_count || !has_content(stage, node))
+		return bv_fail(err, BV_E_STATE, "changes", "this change has no contents to read");
+	if (stage->saved)
+		return bv__blob_open(changes->journal, &stage->contents[node].digest, ret_fd, err);
+	dir = bv__stage_open_upper(stage, stage->nodes[node].parent);
+	if (dir >= 0)
+		fd = bv__stage_open_own(dir, bv__stage_name(stage, node), 0);
+	if (dir >= 0)
+		close(dir);
+	if (fd < 0)
+		return bv_fail(err, BV_E_SYSTEM, "changes", "what was written cannot be read");
+	*ret_fd = fd;
+	return BV_OK;
+}
+
 static enum bv_code keep_content(struct bv_changes *changes, size_t number, struct bv__blobs *blobs,
 				 struct bv_kept_blob *ret_blob, struct bv_error *err)
 {
 	const struct bv_stage *stage = changes->stage;
 	const uint32_t node = stage->changes[number];
 	const uint64_t size = stage->nodes[node].size_bytes;
-	int dir = bv__stage_open_upper(stage, stage->nodes[node].parent), fd = -1;
 	struct bv__blob blob;
 	enum bv_code code;
+	int fd = -1;
 
-	if (size > BV_STAGE_DIGEST_BYTES_MAX) {
-		if (dir >= 0)
-			close(dir);
+	if (size > BV_STAGE_DIGEST_BYTES_MAX)
 		return bv_fail_remedy(err, BV_E_STATE, "changes", "commit or discard them now",
 				      "a file among the changes is too long to be kept");
-	}
-	if (dir >= 0)
-		fd = bv__stage_open_own(dir, bv__stage_name(stage, node), 0);
-	code = fd >= 0 ? bv__blobs_copy(blobs, fd, size, &blob, err)
-		       : bv_fail(err, BV_E_SYSTEM, "changes", "what was written cannot be read");
+	code = bv_changes_open(changes, number, &fd, err);
+	if (code == BV_OK)
+		code = bv__blobs_copy(blobs, fd, size, &blob, err);
 	if (fd >= 0)
 		close(fd);
-	if (dir >= 0)
-		close(dir);
 	if (code != BV_OK)
 		return code;
 	ret_blob->content_hash = blob.digest;

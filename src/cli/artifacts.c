@@ -88,6 +88,13 @@ static int ls(const struct cli_request *request, struct bv_journal *journal)
 
 /* ---- changes of staged directories ------------------------------------------------------------ */
 
+static void free_paths(char **paths, size_t count)
+{
+	for (size_t i = 0; paths && i < count; i++)
+		free(paths[i]);
+	free(paths);
+}
+
 /* Paths as people write them, against the current directory; malloc'd, all of them. */
 static char **whole_paths(char *const *given, size_t count)
 {
@@ -112,9 +119,7 @@ static char **whole_paths(char *const *given, size_t count)
 	}
 	if (fine)
 		return paths;
-	for (size_t i = 0; paths && i < count; i++)
-		free(paths[i]);
-	free(paths);
+	free_paths(paths, count);
 	cli_say("artifacts: there is no memory, or no current directory");
 	return NULL;
 }
@@ -138,10 +143,29 @@ static int commit_changes(const struct cli_request *request, struct bv_journal *
 		status = CLI_EXIT_OK;
 	}
 	bv_changes_free(changes);
-	for (size_t i = 0; i < count; i++)
-		free(paths[i]);
-	free(paths);
+	free_paths(paths, count);
 	return status;
+}
+
+static int diff(const struct cli_request *request, struct bv_journal *journal)
+{
+	const size_t count = (size_t)request->operand_count - 1;
+	char **paths = whole_paths(request->operands + 1, count);
+	struct bv_changes *changes = NULL;
+	struct bv_error error = {0};
+	int status = CLI_EXIT_OK;
+
+	if (!paths)
+		return CLI_EXIT_REFUSED;
+	if (bv_journal_changes(journal, request->operands[0], &changes, &error) != BV_OK) {
+		status = fail(&error);
+	} else if (cli_changes_diff(changes, paths, count) == 0 && count > 0) {
+		cli_say("artifacts diff: nothing was changed there");
+		status = CLI_EXIT_REFUSED;
+	}
+	bv_changes_free(changes);
+	free_paths(paths, count);
+	return cli_close_stdout(status);
 }
 
 static int show_changes(const struct cli_request *request, struct bv_journal *journal)
@@ -258,6 +282,7 @@ static const struct {
 } verbs[] = {
 	{"ls", CLI_ARTIFACTS_LS, 0, 1, false},
 	{"show", CLI_ARTIFACTS_SHOW, 1, 2, false},
+	{"diff", CLI_ARTIFACTS_DIFF, 1, 0, false},
 	{"commit", CLI_ARTIFACTS_COMMIT, 1, 0, true},
 	{"discard", CLI_ARTIFACTS_DISCARD, 1, 0, true},
 };
@@ -269,6 +294,8 @@ static int act(const struct cli_request *request, struct bv_journal *journal)
 		return ls(request, journal);
 	case CLI_ARTIFACTS_SHOW:
 		return show(request, journal);
+	case CLI_ARTIFACTS_DIFF:
+		return diff(request, journal);
 	default:
 		return settle(request, journal);
 	}
@@ -341,6 +368,6 @@ int cli_artifacts(int argc, char **argv)
 		return cli_close_stdout(CLI_EXIT_OK);
 	}
 	cli_say("artifacts: '%s' is not something to do with artifacts", what);
-	cli_remedy("use ls, show, commit or discard; bvisor artifacts --help says more");
+	cli_remedy("use ls, show, diff, commit or discard; bvisor artifacts --help says more");
 	return CLI_EXIT_REFUSED;
 }

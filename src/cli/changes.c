@@ -9,10 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "diff.h"
 #include "streams.h"
 
 enum {
@@ -292,4 +293,84 @@ void cli_changes_list(struct bv_changes *changes)
 		printf("%-10s  %s%s%s\n", kind_name(change.kind), name,
 		       change.problem[0] ? "; not committed: " : "", change.problem);
 	}
+}
+
+/* ---- Line by line ------------------------------------------------------------------------------ */
+
+enum { DIFF_BYTES_MAX = 8 << 20 };
+
+/* What `fd`, which it closes, has; empty where there is nothing, or too much of it. */
+static struct cli_bytes read_some(int fd, bool *ret_whole)
+{
+	struct cli_bytes bytes = {malloc(DIFF_BYTES_MAX + 1), 0};
+	ssize_t got = fd >= 0 ? 1 : 0;
+
+	while (bytes.data && got > 0 && bytes.size_bytes <= DIFF_BYTES_MAX) {
+		got = read(fd, bytes.data + bytes.size_bytes,
+			   DIFF_BYTES_MAX + 1 - bytes.size_bytes);
+		if (got > 0)
+			bytes.size_bytes += (size_t)got;
+		else if (got < 0 && errno == EINTR)
+			got = 1;
+	}
+	*ret_whole = bytes.data && got == 0 && bytes.size_bytes <= DIFF_BYTES_MAX;
+	if (fd >= 0)
+		(void)close(fd); /* only read from */
+	return bytes;
+}
+
+static void diff_one(struct bv_changes *changes, size_t index, const struct bv_change *change)
+{
+	const int host = change->kind == BV_CHANGE_ADDED
+				 ? -1
+				 : open(change->path,
+					O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct cli_bytes old, new;
+	bool whole[2];
+	int fd = -1;
+
+	if (change->kind != BV_CHANGE_REMOVED)
+		(void)bv_changes_open(changes, index, &fd,
+				      NULL); /* then there is nothing to show */
+	old = read_some(host, &whole[0]);
+	new = read_some(fd, &whole[1]);
+	if (whole[0] && whole[1])
+		cli_diff(&old, &new);
+	else
+		printf("too long to show\n");
+	free(old.data);
+	free(new.data);
+}
+
+static bool is_wanted(const char *path, char *const *paths, size_t count)
+{
+	bool wanted = count == 0;
+
+	for (size_t i = 0; !wanted && i < count; i++) {
+		const size_t len = strlen(paths[i]);
+
+		wanted = strncmp(path, paths[i], len) == 0 &&
+			 (path[len] == '\0' || path[len] == '/');
+	}
+	return wanted;
+}
+
+size_t cli_changes_diff(struct bv_changes *changes, char *const *paths, size_t count)
+{
+	const size_t all = bv_changes_count(changes);
+	size_t shown = 0;
+
+	for (size_t i = 0; i < all; i++) {
+		const struct bv_change change = bv_changes_at(changes, i);
+		char name[SHOWN_NAME_BYTES];
+
+		if (!is_wanted(change.path, paths, count))
+			continue;
+		shown++;
+		cli_show_name(change.path, name, sizeof name);
+		printf("%-10s  %s\n", kind_name(change.kind), name);
+		if (change.type == BV_CHANGED_FILE && change.kind != BV_CHANGE_ATTRIBUTES)
+			diff_one(changes, i, &change);
+	}
+	return shown;
 }

@@ -17,6 +17,8 @@ int cli_changes_settle(struct bv_changes *changes, enum cli_commit commit, bool 
 /* Commits what is chosen; and shows all of them on standard output.  0, or -1 after saying why not. */
 int cli_changes_commit(struct bv_changes *changes);
 void cli_changes_list(struct bv_changes *changes);
+/* And, line by line, of those at or below the paths, or of all: how many they were. */
+size_t cli_changes_diff(struct bv_changes *changes, char *const *paths, size_t count);
 
 /* A name as one line that hides nothing: control characters, line ends, bytes that are no UTF-8 and
  * what turns the direction of writing are spelled out. */

@@ -492,7 +492,8 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 	(CLI_JOURNAL_LS | CLI_JOURNAL_SHOW | CLI_JOURNAL_VERIFY | CLI_JOURNAL_EXPORT |             \
 	 CLI_JOURNAL_ANCHOR | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC)
 #define ARTIFACTS                                                                                  \
-	(CLI_ARTIFACTS_LS | CLI_ARTIFACTS_SHOW | CLI_ARTIFACTS_COMMIT | CLI_ARTIFACTS_DISCARD)
+	(CLI_ARTIFACTS_LS | CLI_ARTIFACTS_SHOW | CLI_ARTIFACTS_DIFF | CLI_ARTIFACTS_COMMIT |       \
+	 CLI_ARTIFACTS_DISCARD)
 #define ALL (SPEC | CLI_DOCTOR | CLI_REPORT_SHOW | CLI_REPORT_VERIFY)
 
 static const char files[] = "Files", process[] = "Process", budget[] = "Limits",
@@ -652,7 +653,8 @@ const struct cli_flag cli_flags[] = {
 	{"--report", "FILE", CLI_RUN, out, "write the sealed report; JSON if FILE ends in .json",
 	 take_path, " --log --audit ", NULL},
 	{"--json", NULL,
-	 (JOURNAL | ARTIFACTS) & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR | CLI_ARTIFACTS_SHOW),
+	 (JOURNAL | ARTIFACTS) & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR | CLI_ARTIFACTS_SHOW |
+				   CLI_ARTIFACTS_DIFF),
 	 out, "write JSON", take_switch, " --format -j ", NULL},
 	{"--json", NULL, ALL, out,
 	 "write JSON; with run and no --report, the report goes to stderr", take_switch,

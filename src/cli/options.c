@@ -106,6 +106,10 @@ static const struct command_text texts[] = {
 	 "  bvisor artifacts commit 9e40b0d4 --to /srv/results\n"
 	 "  bvisor artifacts commit 9e40b0d4 src/main.c\n"
 	 "  bvisor artifacts commit 9e40b0d4 report.txt --to . --replace\n"},
+	{CLI_ARTIFACTS_DIFF, "artifacts diff", "bvisor artifacts diff [flags] ATTEMPT [PATH...]",
+	 "Shows line by line what staged changes would make of the host's files: of all, or of those\n"
+	 "at or below the paths named.  Control characters are spelled out.",
+	 "  bvisor artifacts diff 9e40b0d4 src/main.c\n"},
 	{CLI_ARTIFACTS_DISCARD, "artifacts discard",
 	 "bvisor artifacts discard [flags] ATTEMPT [NAME...]",
 	 "Removes what was kept of an attempt: what is named, or all that is undecided.",

@@ -140,6 +140,11 @@ bvisor artifacts show "$id" --journal "$j"
 out_has "modified    $work/in/file" "and are listed"
 bvisor journal verify --journal "$j"
 status 0 "the journal verifies with them"
+bvisor artifacts diff "$id" --journal "$j"
+out_has "-before" "and shown line by line: what goes"
+out_has "+after" "and what comes"
+bvisor artifacts diff "$id" in/nothing --journal "$j"
+refused "nothing was changed there" "but where nothing was changed"
 bvisor artifacts commit "$id" in/new --journal "$j"
 check "some are committed" test "$status" = 0 -a "$(cat in/new/x)" = x -a "$(cat in/file)" = before
 bvisor artifacts commit "$id" in/nothing --journal "$j"
@@ -169,6 +174,24 @@ for commit in always never; do
 	out_has '"Decided"' "--commit $commit records what was decided"
 	out_has '"Applied"' "and that it was done"
 done
+# shellcheck disable=SC2086 # lists
+again
+seq 300 >in/lines
+cp in/lines was
+# shellcheck disable=SC2016,SC2086 # the inner shell's; lists
+run $staged --journal "$j" --commit later -- sh -c '
+	awk "NR % 37 == 5 { next } NR % 41 == 7 { print \"new\" NR } NR % 29 == 3 { \$0 = \"other\" } { print }" lines >l && cat l >lines && rm l
+	printf "\033[2Jevil\n" >esc; printf "a\0b" >bin; seq 60000 >many; seq 3000 >some'
+bvisor artifacts diff "$(newest)" in/lines --journal "$j"
+grep '^[-+]' "$out" | sort >ours
+bvisor artifacts diff "$(newest)" --journal "$j"
+out_lacks "$(printf '\033')" "a diff has no control character"
+out_has "binary: 0 bytes before, 3 now" "what is no text is told by its size"
+out_has "too different to show" "so is what is too long"
+out_has "+3000" "a new file of many lines is shown whole"
+bvisor artifacts commit "$(newest)" in/lines --journal "$j"
+diff -d was in/lines | sed -n 's/^< /-/p; s/^> /+/p' | sort >theirs
+check "a diff has as few lines as diff(1) finds" test "$(wc -l <ours)" = "$(wc -l <theirs)" -a -s ours
 # shellcheck disable=SC2086 # lists
 run $staged --commit later -- true
 refused "no journal to keep changes for" "without a journal nothing can be kept"

@@ -246,10 +246,14 @@ TEST(without_room_for_the_result_nothing_happens)
 			MEMORY_SIZE - 3),
 		   WASI_EFAULT);
 	EXPECT(!guest_exists(&guest, "rw/new"));
-	fd = open_rw(&guest, "file", WASI_OFLAG_CREAT);
+	guest_make(&guest, "rw/file", "content");
+	fd = open_rw(&guest, "file", 0);
 	memcpy(guest.memory + 4096, list, sizeof(list));
+	memcpy(guest.memory + 8192, "1234", 4);
 	EXPECT_INT(CALL(&guest, "fd_write", fd, 4096, 1, MEMORY_SIZE - 3), WASI_EFAULT);
-	EXPECT_STR(guest_content(&guest, "rw/file"), "");
+	EXPECT_INT(CALL(&guest, "fd_read", fd, 4096, 1, MEMORY_SIZE - 3), WASI_EFAULT);
+	EXPECT_UINT(seek(&guest, fd, 0, WASI_WHENCE_CUR), 0);
+	EXPECT_STR(guest_content(&guest, "rw/file"), "content");
 	guest_close(&guest);
 }
 
@@ -270,6 +274,14 @@ TEST(rights_are_dropped_for_good_and_inherited)
 	EXPECT_INT(guest_read(&guest, fd, 4, text), 0);
 	EXPECT_INT(CALL(&guest, "fd_fdstat_set_rights", fd, WASI_RIGHT_FD_WRITE, 0),
 		   WASI_ENOTCAPABLE);
+	/* What is not opened for writing has no right to change, whatever was asked for. */
+	EXPECT_INT(guest_open_file(&guest, RW, "file", 0,
+				   READ_RIGHTS | WASI_RIGHT_FD_FILESTAT_SET_SIZE |
+					   WASI_RIGHT_FD_ALLOCATE,
+				   &fd),
+		   0);
+	EXPECT_INT(CALL(&guest, "fd_filestat_set_size", fd, 9), WASI_ENOTCAPABLE);
+	EXPECT_INT(CALL(&guest, "fd_allocate", fd, 0, 9), WASI_ENOTCAPABLE);
 	/* Of a directory: what is opened through it can have no more. */
 	EXPECT_INT(CALL(&guest, "fd_fdstat_set_rights", RW, WASI_RIGHTS_DIRECTORY, READ_RIGHTS), 0);
 	EXPECT_INT(guest_open_file(&guest, RW, "file", 0, WRITE_RIGHTS, &fd), WASI_ENOTCAPABLE);
@@ -560,6 +572,31 @@ TEST(a_block_counts_once)
 	EXPECT_INT(CALL(&guest, "path_unlink_file", RW, TEXT(&guest, "file")), 0);
 	EXPECT_UINT(guest_report(&guest).storage_bytes, 0);
 	EXPECT_UINT(guest_report(&guest).storage_peak_bytes, (uint64_t)file.st_blocks * 512);
+	guest_close(&guest);
+}
+
+TEST(a_file_counts_until_its_last_name_is_gone)
+{
+	struct guest guest;
+	uint32_t fd, error;
+	uint64_t used;
+
+	guest_open(&guest, NULL);
+	fd = open_rw(&guest, "file", WASI_OFLAG_CREAT);
+	EXPECT_INT(CALL(&guest, "path_link", RW, 0, TEXT(&guest, "file"), RW, TEXT(&guest, "l")),
+		   0);
+	for (int i = 0; i < 100; i++)
+		EXPECT_INT(guest_write(&guest, fd,
+				       "01234567890123456789012345678901234567890123456789",
+				       &error),
+			   0);
+	EXPECT_INT(CALL(&guest, "fd_close", fd), 0);
+	used = guest_report(&guest).storage_bytes;
+	EXPECT(used >= 5000);
+	EXPECT_INT(CALL(&guest, "path_unlink_file", RW, TEXT(&guest, "file")), 0);
+	EXPECT_UINT(guest_report(&guest).storage_bytes, used);
+	EXPECT_INT(CALL(&guest, "path_unlink_file", RW, TEXT(&guest, "l")), 0);
+	EXPECT_UINT(guest_report(&guest).storage_bytes, 0);
 	guest_close(&guest);
 }
 

@@ -2,7 +2,10 @@
 /* wasi_paths.c - paths: nothing leads out, and what is granted is all there is. */
 #include "wasi_guest.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 /* ---- out of the directory ------------------------------------------------------------------------ */
 
@@ -439,6 +442,50 @@ TEST_WITHIN(a_fifo_neither_hangs_nor_opens, 10)
 	EXPECT_INT(CALL(&guest, "path_filestat_get", RW, 0, TEXT(&guest, "fifo"), RESULT), 0);
 	EXPECT_INT(guest.memory[RESULT + 16], WASI_FILETYPE_UNKNOWN);
 	EXPECT_INT(CALL(&guest, "path_unlink_file", RW, TEXT(&guest, "fifo")), 0);
+	guest_close(&guest);
+}
+
+struct exchange {
+	char file[64], fifo[64];
+	atomic_bool stop;
+};
+
+static void *exchange(void *argument)
+{
+	struct exchange *names = argument;
+
+	while (!atomic_load(&names->stop))
+		EXPECT(renameat2(AT_FDCWD, names->file, AT_FDCWD, names->fifo, RENAME_EXCHANGE) ==
+		       0);
+	return NULL;
+}
+
+/* Between being looked at and being opened, which takes some tries to hit. */
+TEST_WITHIN(a_file_that_becomes_a_fifo_does_not_hang, 60)
+{
+	struct exchange names = {.stop = false};
+	const time_t end = time(NULL) + 2;
+	struct guest guest;
+	pthread_t other;
+	uint32_t fd, error;
+	unsigned int opened = 0, refused = 0;
+
+	guest_open(&guest, NULL);
+	guest_make(&guest, "rw/file", "x");
+	snprintf(names.file, sizeof(names.file), "%s", guest_path(&guest, "rw/file"));
+	snprintf(names.fifo, sizeof(names.fifo), "%s", guest_path(&guest, "rw/fifo"));
+	EXPECT(mkfifo(names.fifo, 0666) == 0);
+	EXPECT(pthread_create(&other, NULL, exchange, &names) == 0);
+	while (time(NULL) < end) {
+		error = guest_open_file(&guest, RW, "file", 0, READ_RIGHTS, &fd);
+		EXPECT(error == 0 || error == WASI_EACCES);
+		if (error == 0)
+			EXPECT_INT(CALL(&guest, "fd_close", fd), 0);
+		*(error ? &refused : &opened) += 1;
+	}
+	atomic_store(&names.stop, true);
+	EXPECT(pthread_join(other, NULL) == 0);
+	EXPECT(opened > 0 && refused > 0);
 	guest_close(&guest);
 }
 

@@ -18,9 +18,9 @@ JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := all
 # One thing after the other whatever -j says: two set-ups at a time would fight for apt's lock.
 .NOTPARALLEL:
-.PHONY: all help demo test test-vm support-matrix test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean setup setup-test setup-all
+.PHONY: all help demo test test-vm support-matrix test-all check-asan check-clang lint format format-check bench fuzz coverage install docs clean wasm-engine setup setup-test setup-all
 
-all: $(BUILD)/build.ninja ## build everything
+all: wasm-engine $(BUILD)/build.ninja ## build everything
 	@ninja -j $(JOBS) -C $(BUILD)
 
 help: ## list these
@@ -34,6 +34,12 @@ setup-test:
 
 setup-all:
 	@tools/setup --all
+
+# Takes minutes, once, where there is Rust; says so, and what is missing where there is none.
+wasm-engine:
+	@tools/build-wasm
+	@[ ! -f $(BUILD)/build.ninja ] || tools/build-wasm --where | cmp -s - $(BUILD)/src/wasm/wasm-where || \
+		meson setup --reconfigure $(BUILD) >$(BUILD)/setup.log 2>&1 || { cat $(BUILD)/setup.log; exit 1; }
 
 # Set-up first: meson itself comes from there.  An old build folder reconfigures itself.
 $(BUILD)/build.ninja: | setup

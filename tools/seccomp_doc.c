@@ -73,6 +73,7 @@ static const struct {
 	{"SOCKETS_NONE", "No sockets (no network namespace, or no private root)"},
 	{"SOCKETS_LOCAL", "Local sockets (network namespace and private root)"},
 	{"SHARED", "No PID and IPC namespaces"},
+	{"NOT_BENEATH", "always, but for the WebAssembly helper"},
 };
 
 static const char head[] =

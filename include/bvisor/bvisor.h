@@ -62,6 +62,28 @@ BV_API enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data
 BV_API enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count,
 				    const char *const *args, struct bv_error *err);
 
+/*
+ * A WebAssembly module instead, which speaks WASI preview 1; binary or text.  It sees the directories
+ * that are granted, under their own paths, and nothing else of the host; granting a file, execution or
+ * a descriptor is refused.  A plan pins the module by its digest: one that changes afterwards is not run.
+ */
+BV_API enum bv_code bv_spec_wasm(struct bv_spec *spec, const char *path, size_t arg_count,
+				 const char *const *args, struct bv_error *err);
+
+enum bv_wasm {
+	BV_USE_WASM_COMPILED,    /* to machine code, before it runs; kept for the next run */
+	BV_USE_WASM_INTERPRETED, /* in a process where no memory is ever executable, and much slower */
+};
+BV_API enum bv_code bv_spec_wasm_engine(struct bv_spec *spec, enum bv_wasm engine,
+					struct bv_error *err);
+
+/* The most it may execute, in the engine's unit: the same module uses the same, every time. */
+BV_API enum bv_code bv_spec_wasm_fuel(struct bv_spec *spec, uint64_t units, struct bv_error *err);
+
+/* Clocks, random bytes and the spelling of NaN the same in every run (default: the host's). */
+BV_API enum bv_code bv_spec_wasm_deterministic(struct bv_spec *spec, bool deterministic,
+					       struct bv_error *err);
+
 enum bv_grant {
 	BV_GRANT_READ = 1,
 	BV_GRANT_WRITE = 2, /* create, change, remove; implies neither reading nor executing */
@@ -172,7 +194,7 @@ BV_API enum bv_code bv_spec_output(struct bv_spec *spec, const char *path, uint6
  */
 BV_API enum bv_code bv_spec_grace(struct bv_spec *spec, uint64_t micros, struct bv_error *err);
 
-/* The program's path as given, made absolute; NULL while there is none. */
+/* The program's or module's path as given, made absolute; NULL while there is none. */
 BV_API const char *bv_spec_program_path(const struct bv_spec *spec);
 
 /* ---- Support: what this machine can hold ----------------------------------------------------- */
@@ -209,8 +231,8 @@ BV_API const char *bv_support_fact(const struct bv_support *support, size_t inde
 struct bv_plan;
 
 /*
- * Probes the machine and decides; runs nothing.  `backend` is "linux", "inert", "sim", "macos" or
- * "windows"; NULL is this platform's own.  A refusal is a code other than BV_OK and `err` says
+ * Probes the machine and decides; runs nothing.  `backend` is "linux", "wasm", "inert", "sim",
+ * "macos" or "windows"; NULL is this platform's own for the workload.  A refusal is a code other than BV_OK and `err` says
  * which part of the spec, what is wrong and how to mend it.
  */
 BV_API enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend,
@@ -327,6 +349,23 @@ BV_API void bv_run_free(struct bv_run *run);
 /* Plans with this platform's backend, runs to the end, seals. */
 BV_API enum bv_code bv_run_confined(const struct bv_spec *spec, struct bv_report **ret_report,
 				    struct bv_error *err);
+
+/* ---- WebAssembly: code kept for the next run --------------------------------------------------- */
+
+struct bv_wasm_code {
+	char name[65]; /* a digest of all that the code was made from */
+	uint64_t size_bytes;
+	int64_t used_unix_seconds;
+};
+
+/*
+ * What is kept below BVISOR_CACHE, or where this user's caches lie; the longest unused first, at most
+ * `capacity`.  How many there are.
+ */
+BV_API size_t bv_wasm_cache_list(struct bv_wasm_code *ret_entries, size_t capacity);
+
+/* Removes all of it; how many.  They are compiled again when they are needed. */
+BV_API size_t bv_wasm_cache_clear(void);
 
 /* ---- Changes: what was written to staged directories ------------------------------------------ */
 

@@ -94,6 +94,14 @@ struct bv_report {
 /* "wall", "cpu", "memory", "processes", "handles", "storage", "network". */
 const char *bv__budget_name(enum bv_budget budget);
 
+/* ---- spec_set.c -------------------------------------------------------------------------------- */
+
+/* Room for a program's path and arguments; `ret_whole`, of 2 * PATH_MAX, has the path made absolute. */
+enum bv_code bv__spec_begin_program(struct bv_spec *spec, const char *path, size_t arg_count,
+				    const char *const *args, char *ret_whole, struct bv_error *err);
+/* A copy in the room that was made. */
+struct bv_str bv__spec_keep(struct bv_spec *spec, struct bv_str text);
+
 /* ---- changes.c --------------------------------------------------------------------------------- */
 
 /* Takes the stage over; NULL when there is no memory, and then the caller has it still.  `journal`

@@ -5,14 +5,15 @@
 #include "backends/backends.h"
 #include "contract/plan.h"
 #include "linux/backend.h"
+#include "wasm/host/backend.h"
 
 enum bv_code bv__backend_find(const char *name, const struct bv_backend **ret_backend,
 			      struct bv_error *err)
 {
 	/* The platform's own first. */
 	const struct bv_backend *const backends[] = {
-		bv__backend_linux(), &bv_inert_backend,   &bv_sim_backend,
-		&bv_macos_backend,   &bv_windows_backend,
+		bv__backend_linux(), bv__backend_wasm(), &bv_inert_backend,
+		&bv_sim_backend,     &bv_macos_backend,  &bv_windows_backend,
 	};
 
 	return bv_backend_find(backends, sizeof backends / sizeof *backends,

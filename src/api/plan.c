@@ -4,10 +4,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "contract/plan.h"
 #include "contract/support.h"
 #include "report/text.h"
+#include "wasm/host/module.h"
 
 static struct bv_verdict classify(const struct bv_backend *backend,
 				  const struct bv_requirement *requirement,
@@ -32,7 +34,10 @@ static struct bv_str with_execution(struct bv_arena *arena, struct bv_str detail
 	enum bv_runtime_set set = plan->has_execution && execution->has_runtime
 					  ? execution->runtime
 					  : BV_RUNTIME_LIBRARIES;
-	struct bv_str text = bv_arena_format(arena, "%s; %s", detail.data, sets[set]);
+	/* A guest needs nothing of the host's to start. */
+	struct bv_str text = plan->workload.tag == BV_WORKLOAD_WASM
+				     ? detail
+				     : bv_arena_format(arena, "%s; %s", detail.data, sets[set]);
 
 	for (size_t i = 0;
 	     plan->has_execution && execution->has_deny && text.data && i < execution->deny.count;
@@ -138,14 +143,42 @@ static bool make_rows(struct bv_plan *plan, struct bv_arena *arena)
 struct planning {
 	const struct bv_spec *spec;
 	struct bv_plan *plan;
+	bool has_digest;
+	struct bv_digest digest; /* of the module as it is now */
 };
+
+/* A path alone would let another module run than the one that was looked at. */
+static enum bv_code pin_module(struct planning *planning, struct bv_error *err)
+{
+	const struct bv_workload *workload = &planning->spec->value.workload;
+	struct bv__wasm_module module;
+	enum bv_code code;
+
+	if (workload->tag != BV_WORKLOAD_WASM || workload->u.wasm.has_digest ||
+	    workload->u.wasm.module_ref.len == 0 ||
+	    strcmp(planning->plan->backend->id, "wasm") != 0)
+		return BV_OK;
+	code = bv__wasm_module_read(workload->u.wasm.module_ref.data, &module, err);
+	if (code != BV_OK)
+		return code;
+	close(module.fd);
+	planning->digest = module.digest;
+	planning->has_digest = true;
+	return BV_OK;
+}
 
 static enum bv_code decide(struct bv_arena *arena, void *context, struct bv_error *err)
 {
 	struct planning *planning = context;
 	struct bv_plan *plan = planning->plan;
-	enum bv_code code = bv_plan_boundary(plan->backend, &planning->spec->value, arena,
-					     &plan->value, err);
+	struct bv_boundary_spec spec = planning->spec->value;
+	enum bv_code code;
+
+	if (planning->has_digest) {
+		spec.workload.u.wasm.has_digest = true;
+		spec.workload.u.wasm.digest = planning->digest;
+	}
+	code = bv_plan_boundary(plan->backend, &spec, arena, &plan->value, err);
 
 	if (code != BV_OK)
 		return code;
@@ -168,8 +201,12 @@ enum bv_code bv_plan_make(const struct bv_spec *spec, const char *backend,
 	plan = calloc(1, sizeof *plan);
 	if (!plan)
 		return bv_fail(err, BV_E_MEMORY, "", "there is no memory for a plan");
-	planning = (struct planning){spec, plan};
+	planning = (struct planning){.spec = spec, .plan = plan};
+	if (!backend && spec->value.workload.tag == BV_WORKLOAD_WASM)
+		backend = "wasm";
 	code = bv__backend_find(backend, &plan->backend, err);
+	if (code == BV_OK)
+		code = pin_module(&planning, err);
 	if (code == BV_OK)
 		code = bv__memory_make(&plan->arena, decide, &planning, err);
 	if (code == BV_OK)

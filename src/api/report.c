@@ -69,9 +69,13 @@ void bv_report_left_out(const struct bv_report *report, size_t index, const char
 
 const char *bv_report_limit(const struct bv_report *report)
 {
-	return report->value.body.has_stopped_by
-		       ? bv__text_dimension((enum bv_dimension)report->value.body.stopped_by)
-		       : NULL;
+	const struct bv_report_body *body = &report->value.body;
+
+	if (!body->has_stopped_by)
+		return NULL;
+	return body->stopped_by == BV_LIMIT_FUEL
+		       ? "fuel"
+		       : bv__text_dimension((enum bv_dimension)body->stopped_by);
 }
 
 enum bv_exit_kind bv_report_exit(const struct bv_report *report, int *ret_number)

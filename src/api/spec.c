@@ -137,9 +137,10 @@ enum bv_code bv_spec_to_bytes(const struct bv_spec *spec, void **ret_data, size_
 const char *bv_spec_program_path(const struct bv_spec *spec)
 {
 	const struct bv_workload *workload = &spec->value.workload;
+	const struct bv_str path = workload->tag == BV_WORKLOAD_PROCESS
+					   ? workload->u.process.exe
+					   : workload->u.wasm.module_ref;
 
-	if (workload->tag != BV_WORKLOAD_PROCESS || workload->u.process.exe.len == 0)
-		return NULL;
-	return workload->u.process.exe
-		.data; /* decoders, copies and setters all end it with a NUL */
+	return path.len == 0 ? NULL
+			     : path.data; /* decoders, copies and setters all end it with a NUL */
 }

@@ -71,7 +71,7 @@ static size_t list_bytes(size_t count, size_t element_bytes)
 	return (count + 1) * element_bytes;
 }
 
-static struct bv_str keep(struct bv_spec *spec, struct bv_str text)
+struct bv_str bv__spec_keep(struct bv_spec *spec, struct bv_str text)
 {
 	struct bv_str copy = bv_arena_copy(&spec->arena, text);
 
@@ -176,32 +176,20 @@ static enum bv_code absolute(const char *path, const char *where, char ret_path[
 
 /* ---- Workload -------------------------------------------------------------------------------- */
 
-enum bv_code bv_spec_program(struct bv_spec *spec, const char *path, size_t arg_count,
-			     const char *const *args, struct bv_error *err)
+enum bv_code bv__spec_begin_program(struct bv_spec *spec, const char *path, size_t arg_count,
+				    const char *const *args, char *ret_whole, struct bv_error *err)
 {
-	struct bv_process_workload process = {0};
-	char whole[2 * PATH_MAX];
 	size_t bytes = 0;
 	enum bv_code code;
 
 	if (!spec || !path || (arg_count > 0 && !args))
 		return refuse_null(err, "program");
-	code = absolute(path, "program", whole, err);
+	code = absolute(path, "program", ret_whole, err);
 	if (code != BV_OK)
 		return code;
 	for (size_t i = 0; i < arg_count; i++)
 		bytes += strlen(args[i]) + 1 + sizeof(struct bv_str);
-	code = make_room(spec, bytes + strlen(whole), err);
-	if (code != BV_OK)
-		return code;
-	process.exe = keep(spec, bv_str_from(whole));
-	process.args.items = bv_arena_array(&spec->arena, arg_count, sizeof *process.args.items);
-	process.args.count = arg_count;
-	for (size_t i = 0; i < arg_count; i++)
-		process.args.items[i] = keep(spec, bv_str_from(args[i]));
-	spec->value.workload = (struct bv_workload){.tag = BV_WORKLOAD_PROCESS,
-						    .u.process = process};
-	return BV_OK;
+	return make_room(spec, bytes + strlen(ret_whole), err);
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */
@@ -257,7 +245,7 @@ enum bv_code bv_spec_grant(struct bv_spec *spec, unsigned int grants, const char
 		if (code != BV_OK)
 			break;
 		roots = &filesystem(spec, accesses[i])->scope.roots; /* it may have moved */
-		*APPEND(&spec->arena, roots) = keep(spec, bv_str_from(whole));
+		*APPEND(&spec->arena, roots) = bv__spec_keep(spec, bv_str_from(whole));
 	}
 	return code;
 }
@@ -278,7 +266,7 @@ enum bv_code bv_spec_deny(struct bv_spec *spec, const char *path, struct bv_erro
 	if (code != BV_OK)
 		return code;
 	execution(spec)->has_deny = true;
-	*APPEND(&spec->arena, &execution(spec)->deny) = keep(spec, bv_str_from(whole));
+	*APPEND(&spec->arena, &execution(spec)->deny) = bv__spec_keep(spec, bv_str_from(whole));
 	return BV_OK;
 }
 
@@ -295,7 +283,7 @@ enum bv_code bv_spec_cwd(struct bv_spec *spec, const char *path, struct bv_error
 	if (code != BV_OK)
 		return code;
 	execution(spec)->has_cwd = true;
-	execution(spec)->cwd = keep(spec, bv_str_from(whole));
+	execution(spec)->cwd = bv__spec_keep(spec, bv_str_from(whole));
 	return BV_OK;
 }
 
@@ -464,7 +452,7 @@ enum bv_code bv_spec_output(struct bv_spec *spec, const char *path, uint64_t lim
 		return code;
 	execution(spec)->has_output_dir = path != NULL;
 	if (path)
-		execution(spec)->output_dir = keep(spec, bv_str_from(whole));
+		execution(spec)->output_dir = bv__spec_keep(spec, bv_str_from(whole));
 	execution(spec)->has_output_dir_limit_bytes = path && limit_bytes;
 	execution(spec)->output_dir_limit_bytes = limit_bytes;
 	settle_outputs(spec);
@@ -500,8 +488,8 @@ enum bv_code bv_spec_expose(struct bv_spec *spec, const char *source, const char
 		.tag = BV_CONTROL_EXPOSE_PATH,
 		.u.expose =
 			{
-				.source = keep(spec, bv_str_from(whole)),
-				.dest = keep(spec, bv_str_from(dest)),
+				.source = bv__spec_keep(spec, bv_str_from(whole)),
+				.dest = bv__spec_keep(spec, bv_str_from(dest)),
 				.access = grants == BV_GRANT_READ    ? BV_FS_READ
 					  : grants == BV_GRANT_WRITE ? BV_FS_WRITE
 								     : BV_FS_READ_WRITE,
@@ -548,7 +536,7 @@ static enum bv_code variable(struct bv_spec *spec, const char *name, size_t byte
 		}
 	}
 	*ret_entry = APPEND(&spec->arena, entries);
-	**ret_entry = (struct bv_env_entry){.name = keep(spec, bv_str_from(name))};
+	**ret_entry = (struct bv_env_entry){.name = bv__spec_keep(spec, bv_str_from(name))};
 	return BV_OK;
 }
 
@@ -562,8 +550,9 @@ enum bv_code bv_spec_env(struct bv_spec *spec, const char *name, const char *val
 		return refuse_null(err, "variable");
 	code = variable(spec, name, strlen(value), &entry, err);
 	if (code == BV_OK)
-		entry->source = (struct bv_env_source){.tag = BV_ENV_LITERAL,
-						       .u.literal = keep(spec, bv_str_from(value))};
+		entry->source = (struct bv_env_source){
+			.tag = BV_ENV_LITERAL,
+			.u.literal = bv__spec_keep(spec, bv_str_from(value))};
 	return code;
 }
 
@@ -585,7 +574,8 @@ enum bv_code bv_spec_secret(struct bv_spec *spec, const char *name, const void *
 	/* A spec that was read names its secrets; one made here calls them like the variable. */
 	if (entry->source.tag != BV_ENV_SECRET_LEASE || entry->source.u.lease.len == 0)
 		entry->source = (struct bv_env_source){.tag = BV_ENV_SECRET_LEASE,
-						       .u.lease = keep(spec, bv_str_from(name))};
+						       .u.lease = bv__spec_keep(spec,
+										bv_str_from(name))};
 	return bv__secrets_put(&spec->secrets, entry->source.u.lease, value, size_bytes, err);
 }
 

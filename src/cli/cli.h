@@ -28,6 +28,7 @@ enum cli_exit {
 
 int cli_run(int argc, char **argv);
 int cli_plan(int argc, char **argv);
+int cli_wasm(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_report(int argc, char **argv);
 int cli_journal(int argc, char **argv);

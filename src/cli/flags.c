@@ -456,6 +456,31 @@ static int take_backend(struct cli_request *request, const struct cli_flag *flag
 	return 0;
 }
 
+static int take_engine(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+
+	if (strcmp(value, "cranelift") != 0 && strcmp(value, "pulley") != 0)
+		return refuse(flag, value, "is neither cranelift nor pulley");
+	return told(flag,
+		    bv_spec_wasm_engine(request->spec,
+					strcmp(value, "pulley") == 0 ? BV_USE_WASM_INTERPRETED
+								     : BV_USE_WASM_COMPILED,
+					&error),
+		    &error);
+}
+
+static int take_fuel(struct cli_request *request, const struct cli_flag *flag, const char *value)
+{
+	struct bv_error error = {0};
+	uint64_t units = 0;
+	const char *wrong = cli_parse_count(value, &units);
+
+	if (wrong)
+		return refuse(flag, value, wrong);
+	return told(flag, bv_spec_wasm_fuel(request->spec, units, &error), &error);
+}
+
 static int take_switch(struct cli_request *request, const struct cli_flag *flag, const char *value)
 {
 	struct bv_error error = {0};
@@ -477,6 +502,10 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 		request->keep_output = true;
 	else if (strcmp(flag->name, "--delta") == 0)
 		return told(flag, bv_spec_delta(request->spec, true, &error), &error);
+	else if (strcmp(flag->name, "--plan") == 0)
+		request->plan = true;
+	else if (strcmp(flag->name, "--deterministic") == 0)
+		return told(flag, bv_spec_wasm_deterministic(request->spec, true, &error), &error);
 	else if (strcmp(flag->name, "--stage") == 0) {
 		request->stage = true;
 		return told(flag, bv_spec_stage(request->spec, true, &error), &error);
@@ -487,7 +516,9 @@ static int take_switch(struct cli_request *request, const struct cli_flag *flag,
 	return 0;
 }
 
-#define SPEC (CLI_RUN | CLI_PLAN)
+#define NATIVE (CLI_RUN | CLI_PLAN) /* what only a native program has */
+#define RUNS (CLI_RUN | CLI_WASM)
+#define SPEC (NATIVE | CLI_WASM)
 #define JOURNAL                                                                                    \
 	(CLI_JOURNAL_LS | CLI_JOURNAL_SHOW | CLI_JOURNAL_VERIFY | CLI_JOURNAL_EXPORT |             \
 	 CLI_JOURNAL_ANCHOR | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC)
@@ -505,7 +536,7 @@ const struct cli_flag cli_flags[] = {
 	{"--write", "PATH", SPEC, files,
 	 "let it create, change and remove there; does not imply --read", take_write,
 	 " --allow-write --bind --rw --mount ", NULL},
-	{"--exec", "PATH", SPEC, files, "let it execute what is there; scripts need --read too",
+	{"--exec", "PATH", NATIVE, files, "let it execute what is there; scripts need --read too",
 	 take_exec, " --allow-run --execute ", NULL},
 	{"--deny", "PATH", SPEC, files, "take a path out of reach although a grant covers it",
 	 take_deny, " --deny-read --deny-write --exclude --mask --blacklist ", NULL},
@@ -514,7 +545,7 @@ const struct cli_flag cli_flags[] = {
 	 " --tmpfs --private-tmp ", NULL},
 	{"--cwd", "PATH", SPEC, files, "start there (default: here, if that is granted)", take_cwd,
 	 " --workdir -w --chdir --directory -C ", NULL},
-	{"--runtime", "SET", SPEC, files,
+	{"--runtime", "SET", NATIVE, files,
 	 "none, libraries (default) or system: what to show of /usr and /etc", take_runtime, "",
 	 NULL},
 	{"--expose", "SRC:DEST[:rw]", SPEC, files,
@@ -523,7 +554,7 @@ const struct cli_flag cli_flags[] = {
 	{"--stage", NULL, SPEC, files,
 	 "keep what it writes apart; afterwards see it, commit or discard it", take_switch,
 	 " --overlay ", NULL},
-	{"--commit", "ask|always|ok|never|later", CLI_RUN, files,
+	{"--commit", "ask|always|ok|never|later", RUNS, files,
 	 "staged changes; ok: if it exits with 0; later: bvisor artifacts", take_commit, "", NULL},
 
 	{"--delta", NULL, SPEC, files, "list staged changes in the report, with digests",
@@ -541,12 +572,12 @@ const struct cli_flag cli_flags[] = {
 	 " --setenv -e --environment --allow-env ", NULL},
 	{"--secret", "NAME=FILE", SPEC, process,
 	 "set a variable to a file's content; never shown or stored", take_secret, "", NULL},
-	{"--spawn", "none|threads|processes", SPEC, process,
+	{"--spawn", "none|threads|processes", NATIVE, process,
 	 "which tasks it may make (default: processes)", take_spawn,
 	 " --allow-child-process --fork ", NULL},
-	{"--fd", "N", SPEC, process, "keep your descriptor N open in it (repeatable)", take_fd,
+	{"--fd", "N", NATIVE, process, "keep your descriptor N open in it (repeatable)", take_fd,
 	 " --preserve-fds --pass-fd ", NULL},
-	{"--syscalls", "baseline|strict", SPEC, process,
+	{"--syscalls", "baseline|strict", NATIVE, process,
 	 "all but the dangerous system calls (default), or only common ones", take_syscalls,
 	 " --seccomp ", NULL},
 
@@ -564,32 +595,41 @@ const struct cli_flag cli_flags[] = {
 	 " --disk --fsize --rlimit-fsize --quota ", NULL},
 	{"--net-bytes", "SIZE", SPEC, budget, "bytes it may send and receive", take_budget,
 	 " --bandwidth ", NULL},
+	{"--fuel", "N", CLI_WASM, budget,
+	 "what it may execute, in the engine's unit; the same in every run", take_fuel,
+	 " --gas --instructions ", NULL},
 	{"--grace", "TIME", SPEC, budget,
 	 "when time is up, or you stop it: SIGTERM first, the kill so much later", take_grace,
 	 " --kill-after --grace-period --stop-timeout ", NULL},
 
-	{"--stdin", "FILE|none|-", CLI_RUN, streams,
+	{"--stdin", "FILE|none|-", RUNS, streams,
 	 "what it reads; - relays yours even from a terminal", take_stdin, " --input ", NULL},
 	{"--stdout", "FILE", CLI_ARTIFACTS_SHOW, streams, "write it there, not over a file",
 	 take_path, " --output-file -o ", NULL},
 	{"--raw", NULL, CLI_ARTIFACTS_SHOW, streams, "write it even to a terminal, as it is",
 	 take_switch, "", NULL},
-	{"--stdout", "FILE", CLI_RUN, streams, "where its output goes instead of yours", take_path,
+	{"--stdout", "FILE", RUNS, streams, "where its output goes instead of yours", take_path,
 	 " --output-file -o ", NULL},
-	{"--stderr", "FILE", CLI_RUN, streams, "the same for its error output", take_path, "",
-	 NULL},
+	{"--stderr", "FILE", RUNS, streams, "the same for its error output", take_path, "", NULL},
 	{"--tty", NULL, SPEC, streams, "give it a private terminal, for shells and editors",
 	 take_switch, " -t -it -i --interactive --pty --terminal ", NULL},
-	{"--raw", NULL, CLI_RUN, streams, "let its control characters reach your terminal",
+	{"--raw", NULL, RUNS, streams, "let its control characters reach your terminal",
 	 take_switch, "", NULL},
 	{"--output-limit", "SIZE", SPEC, streams, "pass on at most SIZE of each stream", take_limit,
 	 " --max-output ", NULL},
 	{"--capture-limit", "SIZE", SPEC, streams, "keep at most SIZE of each stream (default 1M)",
 	 take_limit, "", NULL},
-	{"--keep-output", NULL, CLI_RUN, streams,
+	{"--keep-output", NULL, RUNS, streams,
 	 "keep what is captured of its streams beside the journal", take_switch, " --keep-streams ",
 	 NULL},
 
+	{"--engine", "cranelift|pulley", CLI_WASM, how,
+	 "compile it to machine code (default), or interpret it", take_engine,
+	 " --jit --interpreter ", NULL},
+	{"--deterministic", NULL, CLI_WASM, how, "the same clocks and random bytes in every run",
+	 take_switch, " --reproducible --replay ", NULL},
+	{"--plan", NULL, CLI_WASM, how, "say what would be enforced, or why not; run nothing",
+	 take_switch, "", NULL},
 	{"--require", "enforced[:KIND]", SPEC, how,
 	 "refuse what is only mediated, for all or one requirement", take_require,
 	 " --strict --enforce ", NULL},
@@ -607,11 +647,11 @@ const struct cli_flag cli_flags[] = {
 	{"--journal", "PATH|none", SPEC | JOURNAL | ARTIFACTS, out,
 	 "where runs are recorded (default: $XDG_STATE_HOME/bvisor/journal.db)", take_journal_text,
 	 " --audit-log --db ", NULL},
-	{"--journal-key", "FILE", CLI_RUN | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC | ARTIFACTS, out,
+	{"--journal-key", "FILE", RUNS | CLI_JOURNAL_RECOVER | CLI_JOURNAL_GC | ARTIFACTS, out,
 	 "the key its signatures are made with (default: PATH.key)", take_journal_text, "", NULL},
-	{"--journal-values", NULL, CLI_RUN, out, "let it keep the values of --env too", take_switch,
+	{"--journal-values", NULL, RUNS, out, "let it keep the values of --env too", take_switch,
 	 "", NULL},
-	{"--idempotency-key", "TEXT", CLI_RUN, out,
+	{"--idempotency-key", "TEXT", RUNS, out,
 	 "run once: the same again gives the first one's status", take_journal_text, " --once ",
 	 NULL},
 	{"--since", "TIME", CLI_JOURNAL_LS, out, "started then or later: 2026-11-27, or 2h ago",
@@ -650,12 +690,13 @@ const struct cli_flag cli_flags[] = {
 	 NULL},
 	{"--report", "FILE", CLI_JOURNAL_SHOW, out, "write the sealed report there", take_path, "",
 	 NULL},
-	{"--report", "FILE", CLI_RUN, out, "write the sealed report; JSON if FILE ends in .json",
+	{"--report", "FILE", RUNS, out, "write the sealed report; JSON if FILE ends in .json",
 	 take_path, " --log --audit ", NULL},
 	{"--json", NULL,
 	 (JOURNAL | ARTIFACTS) & ~(CLI_JOURNAL_EXPORT | CLI_JOURNAL_ANCHOR | CLI_ARTIFACTS_SHOW |
 				   CLI_ARTIFACTS_DIFF),
 	 out, "write JSON", take_switch, " --format -j ", NULL},
+	{"--json", NULL, CLI_WASM_CACHE_LS, out, "write JSON", take_switch, "", NULL},
 	{"--json", NULL, ALL, out,
 	 "write JSON; with run and no --report, the report goes to stderr", take_switch,
 	 " --format -j ", NULL},

@@ -35,7 +35,7 @@ int cli_journal_open(const struct cli_request *request, bool read_only,
 
 	if (bv_journal_open(&options, ret_journal, &error) == BV_OK)
 		return 0;
-	cli_say_error(request->command == CLI_RUN ? "refused" : "journal", &error);
+	cli_say_error(request->command & (CLI_RUN | CLI_WASM) ? "refused" : "journal", &error);
 	return -1;
 }
 

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
 	{"run", cli_run, "run a program inside a boundary, exit with its status"},
 	{"plan", cli_plan, "what would be enforced, how, or why not; runs nothing"},
+	{"wasm", cli_wasm, "run a WebAssembly module inside a boundary"},
 	{"doctor", cli_doctor, "this machine's support table, each cell tried for real"},
 	{"report", cli_report, "read or verify what a run reported"},
 	{"journal", cli_journal, "what ran, whether its record is whole, showing it to others"},
@@ -53,7 +54,7 @@ static void fill_standard_streams(void)
 
 static int unknown(const char *name)
 {
-	static const char *const later[] = {"wasm", "learn"};
+	static const char *const later[] = {"learn"};
 
 	for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
 		if (strcmp(name, later[i]) == 0) {

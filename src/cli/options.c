@@ -32,6 +32,27 @@ static const struct command_text texts[] = {
 	 "  bvisor plan --json --memory 256M -- ./tool\n"
 	 "\n"
 	 "Exit status: 0 if it would run; 125 refused; 126 cannot be executed; 127 not found.\n"},
+	{CLI_WASM, "wasm", "bvisor wasm [flags] MODULE [ARG...]",
+	 "Runs a WebAssembly module (WASI preview 1; binary or text) inside a boundary and exits with its\n"
+	 "status.  It sees the directories that are granted, under their own paths, and no other file;\n"
+	 "no network, no variable, no descriptor.  The engine itself runs inside a boundary of run's,\n"
+	 "so that a flaw in it leads no further.  Compiled code is kept for the next run.",
+	 "  bvisor wasm --read . tool.wasm input.txt\n"
+	 "  bvisor wasm --read in --write out --wall 10s --fuel 1000000000 tool.wasm\n"
+	 "  bvisor wasm --engine pulley --deterministic tool.wat\n"
+	 "  bvisor wasm --plan --read . tool.wasm\n"
+	 "  bvisor wasm cache ls | bvisor wasm cache clear\n"
+	 "\n"
+	 "Exit status: the module's own; 134 if it trapped; 124 at the wall limit; 137 at another\n"
+	 "limit, fuel included; 125 refused, not a module, or bvisor failed.\n"},
+	{CLI_WASM_CACHE_LS, "wasm cache ls", "bvisor wasm cache ls [flags]",
+	 "Lists the compiled code that is kept, the longest unused first.",
+	 "  bvisor wasm cache ls\n"
+	 "\n"
+	 "BVISOR_CACHE=DIR keeps it elsewhere, BVISOR_CACHE=none keeps nothing.\n"},
+	{CLI_WASM_CACHE_CLEAR, "wasm cache clear", "bvisor wasm cache clear [flags]",
+	 "Removes all compiled code that is kept; it is compiled again when it is needed.",
+	 "  bvisor wasm cache clear\n"},
 	{CLI_DOCTOR, "doctor", "bvisor doctor [flags]",
 	 "Tries on this machine, for real, what each requirement forbids: once free, where the act\n"
 	 "must succeed, and once inside the boundary, where it must not.  Everything it touches it\n"
@@ -374,33 +395,57 @@ void cli_request_clear(struct cli_request *request)
 	request->spec = NULL;
 }
 
-int cli_request_program(struct cli_request *request)
+static int put_program(struct cli_request *request)
 {
 	struct bv_error error = {0};
 	char *path = NULL;
+	/* A spec's own program is looked at too, so that 126 and 127 mean the same. */
+	int status = cli_find_program(request->operand_count ? request->operands[0]
+							     : bv_spec_program_path(request->spec),
+				      &path);
+
+	if (status == 0 && request->operand_count &&
+	    bv_spec_program(request->spec, path, (size_t)request->operand_count - 1,
+			    (const char *const *)request->operands + 1, &error) != BV_OK) {
+		cli_say_error(NULL, &error);
+		status = CLI_EXIT_REFUSED;
+	}
+	free(path);
+	return status;
+}
+
+static int put_module(struct cli_request *request)
+{
+	struct bv_error error = {0};
+
+	/* A guest makes no tasks; the plan may say so. */
+	if (bv_spec_spawn(request->spec, BV_SPAWN_NONE, &error) == BV_OK &&
+	    (request->operand_count == 0 ||
+	     bv_spec_wasm(request->spec, request->operands[0], (size_t)request->operand_count - 1,
+			  (const char *const *)request->operands + 1, &error) == BV_OK))
+		return 0;
+	cli_say_error(NULL, &error);
+	return CLI_EXIT_REFUSED;
+}
+
+int cli_request_program(struct cli_request *request)
+{
+	const bool module = request->command == CLI_WASM;
+	struct bv_error error = {0};
 	int status;
 
 	if (request->operand_count == 0 && !bv_spec_program_path(request->spec)) {
-		cli_say("%s: no program is named", text_of(request->command)->name);
+		cli_say("%s: no %s is named", text_of(request->command)->name,
+			module ? "module" : "program");
 		cli_remedy("write it after the flags: %s", text_of(request->command)->usage);
 		return CLI_EXIT_REFUSED;
 	}
-	/* A spec's own program is looked at too, so that 126 and 127 mean the same. */
-	status = cli_find_program(request->operand_count ? request->operands[0]
-							 : bv_spec_program_path(request->spec),
-				  &path);
-	if (status != 0)
-		return status;
-	if (request->operand_count &&
-	    bv_spec_program(request->spec, path, (size_t)request->operand_count - 1,
-			    (const char *const *)request->operands + 1, &error) != BV_OK)
-		status = CLI_EXIT_REFUSED;
+	status = module ? put_module(request) : put_program(request);
 	/* People expect to start where they are, if the program can be there at all. */
 	if (status == 0 && !request->cwd_given && request->cwd_granted && !request->spec_path &&
-	    bv_spec_cwd(request->spec, ".", &error) != BV_OK)
-		status = CLI_EXIT_REFUSED;
-	free(path);
-	if (status != 0)
+	    bv_spec_cwd(request->spec, ".", &error) != BV_OK) {
 		cli_say_error(NULL, &error);
+		status = CLI_EXIT_REFUSED;
+	}
 	return status ? status : -1;
 }

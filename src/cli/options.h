@@ -23,6 +23,9 @@ enum cli_command {
 	CLI_ARTIFACTS_COMMIT = 16384,
 	CLI_ARTIFACTS_DISCARD = 32768,
 	CLI_ARTIFACTS_DIFF = 65536,
+	CLI_WASM = 1 << 20,
+	CLI_WASM_CACHE_LS = 1 << 21,
+	CLI_WASM_CACHE_CLEAR = 1 << 22,
 };
 
 enum cli_stdin {
@@ -50,7 +53,7 @@ struct cli_request {
 	enum cli_stdin input;
 	const char *input_path, *output_path, *error_path, *report_path;
 	const char *without; /* the last layer named, for doctor */
-	bool terminal, json, quiet, raw, print_spec;
+	bool terminal, json, quiet, raw, print_spec, plan;
 	bool cwd_given, cwd_granted;
 	const char *journal; /* --journal; NULL: as BVISOR_JOURNAL says, or the default */
 	const char *journal_key, *idempotency_key, *public_key, *anchor;
@@ -79,6 +82,10 @@ void cli_request_clear(struct cli_request *request);
 
 /* Puts program and arguments of the operands into the spec; -1, or the status to exit with. */
 int cli_request_program(struct cli_request *request);
+
+/* run.c, plan.c: what both do with a request whose program is known. */
+int cli_run_request(struct cli_request *request);
+int cli_plan_request(struct cli_request *request);
 
 /* --print-spec: the status to exit with. */
 int cli_print_spec(const struct cli_request *request);

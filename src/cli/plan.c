@@ -62,11 +62,29 @@ static int refused(const struct cli_request *request, const struct bv_error *err
 	return CLI_EXIT_REFUSED;
 }
 
+int cli_plan_request(struct cli_request *request)
+{
+	struct bv_error error = {0};
+	struct bv_plan *plan = NULL;
+	int status;
+
+	/* As run would have it, so that both have the same plan. */
+	if (bv_spec_stdin(request->spec, !request->terminal && !isatty(STDIN_FILENO), &error) !=
+	    BV_OK) {
+		cli_say_error(NULL, &error);
+		return CLI_EXIT_REFUSED;
+	}
+	if (bv_plan_make(request->spec, request->backend, &plan, &error) != BV_OK)
+		status = refused(request, &error);
+	else
+		status = request->json ? print_json(plan) : print_table(plan);
+	bv_plan_free(plan);
+	return status;
+}
+
 int cli_plan(int argc, char **argv)
 {
 	struct cli_request request;
-	struct bv_error error = {0};
-	struct bv_plan *plan = NULL;
 	int status = cli_request_read(CLI_PLAN, argc, argv, &request);
 
 	if (status != -1)
@@ -75,19 +93,8 @@ int cli_plan(int argc, char **argv)
 		status = cli_request_program(&request);
 	if (status == -1 && request.print_spec)
 		status = cli_print_spec(&request);
-	/* As run would have it, so that both have the same plan. */
-	if (status == -1 && bv_spec_stdin(request.spec, !request.terminal && !isatty(STDIN_FILENO),
-					  &error) != BV_OK) {
-		cli_say_error(NULL, &error);
-		status = CLI_EXIT_REFUSED;
-	}
-	if (status == -1) {
-		if (bv_plan_make(request.spec, request.backend, &plan, &error) != BV_OK)
-			status = refused(&request, &error);
-		else
-			status = request.json ? print_json(plan) : print_table(plan);
-	}
-	bv_plan_free(plan);
+	if (status == -1)
+		status = cli_plan_request(&request);
 	cli_request_clear(&request);
 	return status;
 }

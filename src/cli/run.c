@@ -350,7 +350,8 @@ static int status_of(const struct session *s, const struct bv_report *report)
 		break;
 	}
 	say_summary(s, report);
-	return CLI_EXIT_REFUSED;
+	/* A guest that trapped ended as a native program ends that aborts. */
+	return strcmp(outcome, "Failed") == 0 ? CLI_EXIT_SIGNAL + SIGABRT : CLI_EXIT_REFUSED;
 }
 
 /* What was staged; -1 when it was to be committed and was not. */
@@ -520,6 +521,16 @@ int cli_print_spec(const struct cli_request *request)
 	return cli_close_stdout(CLI_EXIT_OK);
 }
 
+int cli_run_request(struct cli_request *request)
+{
+	int status;
+
+	session.request = request;
+	status = run(&session);
+	cli_output_close(&session.report);
+	return status;
+}
+
 int cli_run(int argc, char **argv)
 {
 	struct cli_request request;
@@ -531,11 +542,8 @@ int cli_run(int argc, char **argv)
 		status = cli_request_program(&request);
 	if (status == -1 && request.print_spec)
 		status = cli_print_spec(&request);
-	if (status == -1) {
-		session.request = &request;
-		status = run(&session);
-		cli_output_close(&session.report);
-	}
+	if (status == -1)
+		status = cli_run_request(&request);
 	cli_request_clear(&request);
 	return status;
 }

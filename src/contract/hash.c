@@ -18,6 +18,11 @@ void bv_hash_init(struct bv_hash *hash)
 	blake3_hasher_init(state_of(hash));
 }
 
+void bv_hash_init_keyed(struct bv_hash *hash, const struct bv_digest *key)
+{
+	blake3_hasher_init_keyed(state_of(hash), key->bytes);
+}
+
 void bv_hash_update(struct bv_hash *hash, const void *data, size_t size_bytes)
 {
 	if (size_bytes != 0)

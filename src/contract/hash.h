@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * hash.h - BLAKE3 without key or context: the only hash of bvisor.
+ * hash.h - BLAKE3, the only hash of bvisor: without a key, and once with one.
  */
 #ifndef BV_CONTRACT_HASH_H
 #define BV_CONTRACT_HASH_H
@@ -13,6 +13,8 @@ struct bv_hash {
 };
 
 void bv_hash_init(struct bv_hash *hash);
+/* Of who has the key nobody else can make the digest: for what is read back from where others write. */
+void bv_hash_init_keyed(struct bv_hash *hash, const struct bv_digest *key);
 void bv_hash_update(struct bv_hash *hash, const void *data, size_t size_bytes);
 void bv_hash_final(const struct bv_hash *hash, struct bv_digest *ret_digest);
 

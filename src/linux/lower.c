@@ -270,6 +270,8 @@ enum bv_code bv__lower(struct bv_arena *arena, const struct bv_boundary_plan *pl
 	work->seccomp.shared = !ret_lowered->layers.namespaces;
 	work->seccomp.has_syscalls = ret_lowered->layers.strict;
 	work->seccomp.syscalls = BV_SYSCALLS_STRICT;
+	work->seccomp.has_beneath = options->beneath;
+	work->seccomp.beneath = options->beneath;
 	work->attest = true;
 	code = bv__lower_exec(&state);
 	if (code != BV_OK)

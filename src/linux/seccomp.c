@@ -95,6 +95,8 @@ bool bv__seccomp_applies(const struct bv_launch_seccomp *launch,
 		return launch->sockets == BV_SOCKETS_LOCAL;
 	case BV_WHEN_SHARED:
 		return launch->shared;
+	case BV_WHEN_NOT_BENEATH:
+		return !launch->has_beneath || !launch->beneath;
 	}
 	return true; /* no such condition: denying is the safe reading */
 }

@@ -121,6 +121,7 @@ enum bv_seccomp_condition {
 	BV_WHEN_SOCKETS_NONE,
 	BV_WHEN_SOCKETS_LOCAL,
 	BV_WHEN_SHARED,
+	BV_WHEN_NOT_BENEATH,
 };
 
 bool bv__seccomp_applies(const struct bv_launch_seccomp *launch,

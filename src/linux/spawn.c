@@ -45,17 +45,17 @@ enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char 
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* The directory of `file` with the launcher's name behind it; false when it does not fit. */
-static bool beside(const char *file, size_t file_len, char *ret_path)
+/* The directory of `file` with `name` behind it; false when it does not fit. */
+static bool beside(const char *file, size_t file_len, const char *name, char *ret_path)
 {
 	size_t dir_len = file_len;
 
 	while (dir_len > 0 && file[dir_len - 1] != '/')
 		dir_len--;
-	if (dir_len == 0 || dir_len + sizeof(LAUNCHER_NAME) > PATH_MAX)
+	if (dir_len == 0 || dir_len + strlen(name) + 1 > PATH_MAX)
 		return false;
 	memmove(ret_path, file, dir_len);
-	memcpy(ret_path + dir_len, LAUNCHER_NAME, sizeof(LAUNCHER_NAME));
+	memcpy(ret_path + dir_len, name, strlen(name) + 1);
 	return true;
 }
 
@@ -64,7 +64,8 @@ static int open_beside_program(char *ret_path)
 	char program[PATH_MAX];
 	ssize_t got = readlink("/proc/self/exe", program, sizeof(program));
 
-	if (got <= 0 || (size_t)got >= sizeof(program) || !beside(program, (size_t)got, ret_path))
+	if (got <= 0 || (size_t)got >= sizeof(program) ||
+	    !beside(program, (size_t)got, LAUNCHER_NAME, ret_path))
 		return -1;
 	return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
@@ -75,7 +76,8 @@ static int open_beside_library(char *ret_path)
 	Dl_info info;
 
 	if (dladdr((const void *)(uintptr_t)bv__launcher_open, &info) != 0 &&
-	    info.dli_fname != NULL && beside(info.dli_fname, strlen(info.dli_fname), ret_path))
+	    info.dli_fname != NULL &&
+	    beside(info.dli_fname, strlen(info.dli_fname), LAUNCHER_NAME, ret_path))
 		return openat(AT_FDCWD, ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 #endif
 	(void)ret_path;
@@ -173,6 +175,30 @@ enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_erro
 		return BV_E_LAUNCHER;
 	}
 	return BV_OK;
+}
+
+enum bv_code bv__helper_open(const char *name, struct bv_launcher_file *ret_file,
+			     struct bv_error *err)
+{
+	struct bv_launcher_file launcher;
+	enum bv_code code = bv__launcher_open(&launcher, err);
+
+	ret_file->fd = -1;
+	if (code != BV_OK)
+		return code;
+	bv__launcher_close(&launcher);
+	if (beside(launcher.path, strlen(launcher.path), name, ret_file->path))
+		ret_file->fd = openat(AT_FDCWD, ret_file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (ret_file->fd < 0)
+		return bv_fail(err, BV_E_UNSUPPORTED, name, "there is no %s beside the launcher",
+			       name);
+	if (fstat(ret_file->fd, &ret_file->seen) != 0)
+		code = bv__fail_errno(err, BV_E_LAUNCHER, name, "it cannot be looked at");
+	else
+		code = check_owner(ret_file, err);
+	if (code != BV_OK)
+		bv__launcher_close(ret_file);
+	return code;
 }
 
 void bv__launcher_close(struct bv_launcher_file *file)

@@ -25,6 +25,10 @@ struct bv_launcher_file {
 enum bv_code bv__launcher_open(struct bv_launcher_file *ret_file, struct bv_error *err);
 void bv__launcher_close(struct bv_launcher_file *file);
 
+/* Another program of bvisor's, which lies beside the launcher; closed as one.  BV_E_UNSUPPORTED: it is not there. */
+enum bv_code bv__helper_open(const char *name, struct bv_launcher_file *ret_file,
+			     struct bv_error *err);
+
 /* BLAKE3 of the file; BV_E_LAUNCHER when this build knows another digest. */
 enum bv_code bv__launcher_digest(const struct bv_launcher_file *file, struct bv_digest *ret_digest,
 				 struct bv_error *err);

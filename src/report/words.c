@@ -334,12 +334,28 @@ const char *bv__text_signal(int number)
 		       : "";
 }
 
+static void put_trap(struct bv_writer *writer, struct bv_arena *arena, const void *what)
+{
+	(void)arena;
+	bv__put(writer, "%s", "trapped: ");
+	bv__put_plain(writer, *(const struct bv_str *)what);
+}
+
+/* A guest that trapped has no exit, and no signal either. */
+static struct bv_str trap_text(struct bv_arena *arena, const struct bv_report_body *body)
+{
+	for (size_t i = 0; i < body->observed.count; i++)
+		if (bv_str_is(body->observed.items[i].kind, "wasm_trap"))
+			return bv__text_make(arena, put_trap, &body->observed.items[i].detail);
+	return bv_arena_format(arena, "ended in a way that is not known");
+}
+
 static struct bv_str exit_text(struct bv_arena *arena, const struct bv_report_body *body)
 {
 	const char *name;
 
 	if (!body->has_exit)
-		return bv_arena_format(arena, "ended in a way that is not known");
+		return trap_text(arena, body);
 	switch (body->exit.tag) {
 	case BV_EXIT_CODE:
 		return bv_arena_format(arena, "exited with code %d", body->exit.u.code);
@@ -380,12 +396,16 @@ static struct bv_str limit_text(struct bv_arena *arena, const struct bv_report_b
 {
 	struct bv_budget_witnesses witnesses =
 		body->budget; /* bv_budget_witness_in gives no const */
-	const enum bv_dimension dimension = body->has_stopped_by
+	const enum bv_dimension dimension = body->has_stopped_by &&
+							    body->stopped_by != BV_LIMIT_FUEL
 						    ? (enum bv_dimension)body->stopped_by
 						    : BV_DIMENSION_WALL;
 	const struct bv_budget_witness *witness = bv_budget_witness_in(&witnesses, dimension);
 	const char *grace = grace_text(arena, body).data;
 
+	/* None of the seven budgets. */
+	if (body->has_stopped_by && body->stopped_by == BV_LIMIT_FUEL)
+		return bv_arena_format(arena, "was stopped when its fuel was used up");
 	if (!body->has_stopped_by && body->outcome != BV_OUTCOME_TIMEOUT)
 		return bv_arena_format(arena, "was killed by its caller%s", grace);
 	/* No report of ours lacks it; others may. */

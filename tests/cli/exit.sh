@@ -74,7 +74,7 @@ bvisor run --backend nosuch -- true
 refused "nosuch" "an unknown backend is refused"
 bvisor frobnicate
 refused "frobnicate" "an unknown command is refused"
-bvisor wasm x
+bvisor learn x
 refused "not available yet" "a command to come is refused as such"
 
 BVISOR_LAUNCHER_BIN=$work/nowhere run -- true

@@ -324,7 +324,34 @@ TEST(places_that_are_written_to_are_keys_of_their_own)
 	EXPECT_INT(bv_value_compare(&bv_launch_limits_type, &limits, &decoded), 0);
 }
 
-/* The names a report has for limits are those of the budgets, in their order. */
+/* Added for WebAssembly; a module named by its path alone encodes as it always did. */
+TEST(what_a_module_is_run_with_keeps_its_bytes)
+{
+	const struct bv_workload bare = {.tag = BV_WORKLOAD_WASM, .u.wasm = {BV_STR("m")}};
+	struct bv_workload full = bare;
+	struct bv_workload decoded;
+	struct bv_str args[] = {BV_STR("a")};
+	struct bv_str bytes;
+
+	full.u.wasm.has_args = full.u.wasm.has_digest = full.u.wasm.has_engine = true;
+	full.u.wasm.has_fuel = full.u.wasm.has_deterministic = true;
+	full.u.wasm.args = (struct bv_str_list){args, 1};
+	full.u.wasm.engine = BV_WASM_INTERPRETED;
+	full.u.wasm.fuel = 7;
+	full.u.wasm.deterministic = true;
+	bytes = bytes_of(&bv_workload_type, &bare);
+	EXPECT_STR(hex_of(bytes.data, bytes.len), "81a45761736d81aa6d6f64756c655f726566a16d");
+	bytes = bytes_of(&bv_workload_type, &full);
+	EXPECT_STR(
+		hex_of(bytes.data, bytes.len),
+		"81a45761736d86aa6d6f64756c655f726566a16da46172677391a161a6646967657374"
+		"dc00200000000000000000000000000000000000000000000000000000000000000000"
+		"a6656e67696e65ab496e746572707265746564a46675656c07ad64657465726d696e6973746963c3");
+	decode_ok(&bv_workload_type, bytes, &decoded);
+	EXPECT_INT(bv_value_compare(&bv_workload_type, &full, &decoded), 0);
+}
+
+/* The names a report has for limits are those of the budgets, in their order; fuel is no budget. */
 TEST(a_limit_is_a_dimension_by_another_name)
 {
 	static const char *const names[] = {"Wall",    "Cpu",     "Resident", "Processes",
@@ -334,7 +361,8 @@ TEST(a_limit_is_a_dimension_by_another_name)
 			       (int)BV_LIMIT_PROCESSES == (int)BV_DIMENSION_PROCESSES,
 		       "one numbering");
 
-	EXPECT_UINT(bv_limit_type.row_count, BV_DIMENSION_COUNT);
+	EXPECT_UINT(bv_limit_type.row_count, BV_DIMENSION_COUNT + 1);
+	EXPECT_STR(bv_name_of(&bv_limit_type, BV_LIMIT_FUEL), "Fuel");
 	for (unsigned int d = 0; d < BV_DIMENSION_COUNT; d++)
 		EXPECT_STR(bv_name_of(&bv_limit_type, d), names[d]);
 }

@@ -1,0 +1,2 @@
+//! What Wasmtime exports for C, and nothing else.
+pub use wasmtime_c_api::*;

@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# What a C guest sees and does; judged by what is there afterwards.
+. "$(dirname "$0")/common.sh"
+
+if [ -z "$GUEST" ]; then
+	echo "1..0 # SKIP no clang and wasi-libc to make a guest with"
+	exit 0
+fi
+mkdir in out secret
+echo content >in/file
+echo SECRET >secret/file
+ln -s ../secret/file in/link
+ln -s "$work/secret" out/door
+echo victim >secret/victim
+chmod 755 in secret; chmod 777 out
+
+wasm "$GUEST" args one "two words"
+out_is "arg guest.wasm
+arg args
+arg one
+arg two words" "arguments arrive as they are"
+SOME=thing wasm --env NAME=value --env EMPTY= "$GUEST" env
+out_is "env EMPTY=
+env NAME=value" "the environment is what is given, and nothing else"
+printf 'hidden' >secret/token
+wasm --secret TOKEN=secret/token "$GUEST" env
+out_is "env TOKEN=hidden" "a secret arrives"
+report_lacks hidden "and stands in no report"
+status=0
+printf 'a\nb\n' | timeout 60 "$BVISOR" wasm $BVISOR_FLAGS "$GUEST" in >"$out" 2>"$err" || status=$?
+out_is "in a
+in b" "standard input is relayed"
+wasm "$GUEST" nonsense
+err_is "guest: what is 'nonsense'?" "standard error comes back"
+status 2 "and the status"
+
+wasm --read in "$GUEST" read "$work/in/file" list "$work/in"
+out_is "read $work/in/file: content
+list $work/in: 4" "what is granted can be read and listed"
+wasm --read . "$GUEST" read in/file
+out_is "read in/file: content" "relative paths begin in the working directory"
+wasm --expose "$work/in:/data" "$GUEST" read /data/file read "$work/in/file"
+out_has "read /data/file: content" "an exposed directory stands where it is shown"
+out_lacks "read $work/in/file: content" "and not where it is"
+wasm --write out --read out "$GUEST" write "$work/out/new" text read "$work/out/new"
+out_is "write $work/out/new: ok
+read $work/out/new: text" "what is granted for both is written and read"
+check "and the host sees it" test "$(cat out/new)" = text
+wasm --write out "$GUEST" write "$work/out/blind" text read "$work/out/blind"
+out_has "write $work/out/blind: ok" "what is granted for writing alone is written"
+out_lacks "text" "and not read"
+wasm --tmp 1M "$GUEST" write /tmp/x y read /tmp/x
+out_has "read /tmp/x: y" "there is a private /tmp where it is asked for"
+
+# Each has its control: the guest can do the act where it is granted, or node's host lets it.
+wasm --read in "$GUEST" write "$work/in/file" x trunc "$work/in/file" rm "$work/in/file" \
+	rename "$work/in/file" "$work/in/other" link "$work/in/file" "$work/in/hard" write "$work/in/new" x
+out_lacks ": ok" "a directory to be read is not written, in any way"
+check "and is as it was" test "$(cat in/file)" = content -a ! -e in/new -a ! -e in/other -a ! -e in/hard
+report_has "is not granted for writing" "and the attempts are in the report"
+wasm --read in --write out --read out "$GUEST" read "$work/secret/file" read "$work/in/link" \
+	read "$work/in/../secret/file" read ../secret/file read "$work/out/door/file" read /etc/passwd \
+	symlink ../secret/file "$work/out/way" read "$work/out/way" symlink /etc "$work/out/etc" \
+	read "$work/out/etc/passwd" write "$work/out/door/new" x rename "$work/out/new" "$work/out/door/moved" \
+	link "$work/in/file" "$work/out/hard" list "$work/secret" list / read /proc/self/environ
+out_lacks SECRET "no way leads to a file outside"
+out_lacks root: "nor to /etc/passwd"
+check "and nothing outside was made" test "$(ls secret)" = "file
+token
+victim"
+check "and nothing was linked out of what is to be read" test ! -e out/hard -o "$(stat -c %h in/file)" = 1
+report_has "leads out of its directory" "and the attempts are in the report"
+report_has '"source":"Guest"' "with who said it"
+if command -v node >/dev/null 2>&1; then
+	cat >naive.mjs <<'END'
+import { WASI } from 'node:wasi'; import fs from 'node:fs';
+const wasi = new WASI({ version: 'preview1', args: process.argv.slice(2), env: process.env, preopens: { '/': '/' } });
+const instance = await WebAssembly.instantiate(await WebAssembly.compile(fs.readFileSync(process.argv[2])), wasi.getImportObject());
+wasi.start(instance);
+END
+	node --no-warnings naive.mjs "$GUEST" read "$work/secret/file" read "$work/in/link" >"$out" 2>&1
+	out_has "read $work/secret/file: SECRET" "control: a host that grants all lets the same guest read it"
+else
+	skip "control: a host that grants all" "no node"
+fi
+
+mkfifo in/pipe
+wasm --wall 5s --read in "$GUEST" read "$work/in/pipe" exit 7
+status 7 "a pipe with a name does not hang the guest"
+start=$(date +%s)
+wasm --wall 500ms "$GUEST" sleep 60000
+status 124 "a sleep ends at the wall limit"
+check "and not later" test $(($(date +%s) - start)) -le 5
+wasm --wall 20s --output-limit 1M "$GUEST" flood 20000000
+check "a flood is cut at its limit" test "$(wc -c <"$out")" = 1048576
+wasm --memory 64M "$GUEST" grow
+out_has "grow: refused after" "memory is refused at its limit, and the guest goes on"
+status 0 "to its end"
+wasm --wall 1s "$GUEST" spin
+status 124 "a loop ends at the wall limit"
+wasm --storage 100K --write out --read out "$GUEST" write "$work/out/small" x
+out_has "ok" "storage within its limit is granted"
+
+wasm --deterministic "$GUEST" time random
+cp "$out" first
+wasm --deterministic "$GUEST" time random
+check "a deterministic run is the same again" cmp -s first "$out"
+wasm "$GUEST" time random
+check "control: another run is not" test "$(cat first)" != "$(cat "$out")"
+
+wasm --stage --read out --write out --commit never "$GUEST" write "$work/out/staged" x
+if grep -q "cannot hold\|overlay" "$err"; then
+	skip "staged writes stay apart" "no overlay here"
+else
+	out_has "staged: ok" "a guest writes to a staged directory"
+	check "and the host's is as it was" test ! -e out/staged
+fi
+finish

@@ -59,8 +59,9 @@ static bool same(const struct line *a, const struct line *b)
 
 struct walk {
 	const struct side *old, *new;
-	int *reached[EDITS_MAX + 1]; /* by number of edits, then by diagonal: how far on the old side */
-	char *marks;                 /* '-' by line of the old side, '+' by line of the new behind it */
+	int *reached[EDITS_MAX +
+		     1]; /* by number of edits, then by diagonal: how far on the old side */
+	char *marks;     /* '-' by line of the old side, '+' by line of the new behind it */
 };
 
 /* How far one gets on diagonal `k` with `d` edits. */
@@ -79,8 +80,8 @@ static int step(const struct walk *walk, int d, int k)
 		return from;
 	x = (size_t)from;
 	y = (size_t)(from - k);
-	while (x < walk->old->count && y < walk->new->count &&
-	       same(&walk->old->lines[x], &walk->new->lines[y])) {
+	while (x < walk->old->count &&
+	       y < walk->new->count &&same(&walk->old->lines[x], &walk->new->lines[y])) {
 		x++;
 		y++;
 	}
@@ -115,7 +116,8 @@ static void mark(const struct walk *walk, int d)
 	for (; d > 0; d--) {
 		const int *before = walk->reached[d - 1];
 		const int k = x - y;
-		const bool down = k == -d || (k != d && before[k - 1 + d - 1] < before[k + 1 + d - 1]);
+		const bool down = k == -d ||
+				  (k != d && before[k - 1 + d - 1] < before[k + 1 + d - 1]);
 		const int from = before[(down ? k + 1 : k - 1) + d - 1];
 
 		if (down)

@@ -179,6 +179,37 @@ rm trap/d
 bvisor artifacts commit "$id" --journal "$j" --to trap
 check "without the link it goes (control)" test "$(cat trap/d/b)" = beta
 
+# ---- somebody else rearranges the directory while it is looked through
+rm -rf in/out/*
+mkdir secret in/out/d
+echo "nobody's business" >secret/x
+chmod 700 secret
+(while :; do
+	mv in/out/d in/out/.aside && ln -s "$work/secret" in/out/d
+	rm -f in/out/d && mv in/out/.aside in/out/d
+	echo $$ >in/out/changing
+	head -c 300000 /dev/zero >>in/out/changing
+done) 2>/dev/null &
+racer=$!
+for _ in 1 2 3 4 5 6; do
+	# shellcheck disable=SC2086 # a list
+	run $usual -- sh -c 'echo x >out/steady; true'
+done
+kill $racer
+wait $racer 2>/dev/null
+check "links put in its way are never followed" test -z "$(blob "nobody's business")"
+bvisor journal verify --journal "$j"
+status 0 "and what was kept is what its digest says"
+rm -rf in/out/*
+ln -s "$work/secret" in/out/d
+check "a reader that follows links does see it (control)" grep -q business in/out/d/x
+rm -rf in/out/*
+
+# ---- out of the program's reach
+run --journal "$j" --runtime system --read "$scratch/journal" --write in -- ls "$j.blobs"
+check "no program reaches what is kept" test "$status" != 0 -a ! -s "$out"
+check "which is there (control)" test -n "$(ls "$j.blobs")"
+
 # ---- caps
 rm -rf in/out/*
 # shellcheck disable=SC2086 # a list

@@ -46,6 +46,7 @@ static void host(const struct place *place, const struct way *way, const char *j
 	OK(bv_spec_runtime(spec, BV_USE_RUNTIME_SYSTEM, &err));
 	OK(bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, granted, &err));
 	OK(bv_spec_cwd(spec, granted, &err));
+	OK(bv_spec_output(spec, granted, 0, &err));
 	if (way->wall_us != 0)
 		OK(bv_spec_budget(spec, BV_BUDGET_WALL, way->wall_us, &err));
 	OK(bv_plan_make(spec, "linux", &plan, &err));
@@ -68,7 +69,7 @@ static void host(const struct place *place, const struct way *way, const char *j
 }
 
 struct kinds {
-	unsigned int started, bound, reports, verdicts, count;
+	unsigned int started, bound, reports, verdicts, kept, count;
 };
 
 static bool count_kind(void *context, const struct bv_journal_record *record)
@@ -79,6 +80,7 @@ static bool count_kind(void *context, const struct bv_journal_record *record)
 	kinds->bound += strcmp(record->kind, "bound") == 0;
 	kinds->reports += strcmp(record->kind, "report") == 0;
 	kinds->verdicts += strcmp(record->kind, "recovery") == 0;
+	kinds->kept += strcmp(record->kind, "kept") == 0;
 	kinds->count++;
 	return true;
 }
@@ -147,6 +149,8 @@ static bool kill_at(const struct place *place, const struct way *way, unsigned l
 	EXPECT_THAT(!has_report || first.reports == 1, "%s, moment %lu: a report was lost",
 		    way->name, moment);
 	EXPECT_UINT(first.reports + first.verdicts, first.started);
+	/* What it left is kept with its report, or not at all; that the bytes are there, verifying saw. */
+	EXPECT_UINT(first.kept, first.reports);
 	EXPECT(first.started <= 1);
 	/* I-5: doing it again changes nothing. */
 	look(journal_path, &second);

@@ -74,7 +74,7 @@ struct bv_lowering_state {
 void bv__lower_observe(struct bv_lowering_state *state, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* lower_files.c: roots, program, interpreters, runtime set, denied paths, working directory. */
+/* lower_files.c: roots, runtime set, denied paths, working directory. */
 enum bv_code bv__lower_files(struct bv_lowering_state *state);
 
 /* lower_own.c: denies bvisor's own files; refuses grants below which they cannot be denied. */
@@ -97,5 +97,8 @@ enum bv_code bv__lower_exec(struct bv_lowering_state *state);
 
 /* The value of PATH the program will have; a default where it has none. */
 struct bv_str bv__lower_search_path(const struct bv_boundary_plan *plan);
+
+/* lower_program.c: the program and its interpreters, after what the caller granted. */
+enum bv_code bv__lower_program(struct bv_lowering_state *state);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * lower_files.c - which files the run sees: roots, program, interpreters, runtime set, denied paths.
+ * lower_files.c - which files the run sees: roots, runtime set, denied paths.
  */
 #include "lower.h"
 
@@ -15,11 +15,8 @@
 
 #include "cgroup.h"
 #include "contract/policy.h"
-#include "image.h"
 #include "runtime.h"
 #include "sys.h"
-
-enum { INTERPRETERS_MAX = 5 /* the kernel follows as many */ };
 
 static enum bv_code refuse_path(struct bv_lowering_state *state, const char *where,
 				struct bv_str path, int problem, const char *remedy)
@@ -66,40 +63,6 @@ static bool is_private(struct bv_str path)
 	       bv_str_is(path, "/tmp");
 }
 
-/*
- * The host's whole tree cannot be mounted over a root that has its own /dev, /proc and /tmp: what
- * stands in it is granted one by one.  What appears there later is not seen.
- */
-static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t rights)
-{
-	DIR *root = opendir("/");
-	enum bv_code code = BV_OK;
-
-	if (root == NULL)
-		return refuse_path(state, "capabilities", BV_STR("/"), errno,
-				   "grant the directories in it");
-	for (const struct dirent *entry; code == BV_OK && (entry = readdir(root)) != NULL;) {
-		struct bv_str path = bv_arena_format(state->arena, "/%s", entry->d_name);
-		struct bv_seen seen;
-
-		if (entry->d_name[0] == '.' &&
-		    (entry->d_name[1] == '\0' || strcmp(entry->d_name, "..") == 0))
-			continue;
-		if (path.data == NULL) {
-			state->grants.full = true;
-			break;
-		}
-		/* A link that leads nowhere, or a directory nobody may look at, grants nothing. */
-		if (!is_private(path))
-			(void)bv__grants_add(&state->grants, path, rights, true, &seen);
-	}
-	closedir(root);
-	bv__lower_observe(state, "granted_root",
-			  "/ %s: all that stands in it now but /dev, /proc, /sys and /tmp",
-			  access_text(rights));
-	return code;
-}
-
 /* Whoever may write to control groups lifts its own limits, and leaves its own. */
 static bool reaches_groups(const struct bv_lowering_state *state, const struct bv_seen *seen,
 			   uint32_t rights)
@@ -129,6 +92,41 @@ static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str pa
 			"'%.*s' is the host's, and the boundary has a /proc of its own",
 			(int)(path.len < 160 ? path.len : 160), path.data);
 	return BV_OK;
+}
+
+/*
+ * The host's whole tree cannot be mounted over a root that has its own /dev, /proc and /tmp: what
+ * stands in it is granted one by one.  What appears there later is not seen.
+ */
+static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t rights)
+{
+	DIR *root = opendir("/");
+	enum bv_code code = BV_OK;
+
+	if (root == NULL)
+		return refuse_path(state, "capabilities", BV_STR("/"), errno,
+				   "grant the directories in it");
+	for (const struct dirent *entry; code == BV_OK && (entry = readdir(root)) != NULL;) {
+		struct bv_str path = bv_arena_format(state->arena, "/%s", entry->d_name);
+		struct bv_seen seen;
+
+		if (entry->d_name[0] == '.' &&
+		    (entry->d_name[1] == '\0' || strcmp(entry->d_name, "..") == 0))
+			continue;
+		if (path.data == NULL) {
+			state->grants.full = true;
+			break;
+		}
+		/* A link that leads nowhere, or a directory nobody may look at, grants nothing. */
+		if (!is_private(path) &&
+		    bv__grants_add(&state->grants, path, rights, true, &seen) == 0)
+			code = check_root(state, path, &seen, rights);
+	}
+	closedir(root);
+	bv__lower_observe(state, "granted_root",
+			  "/ %s: all that stands in it now but /dev, /proc, /sys and /tmp",
+			  access_text(rights));
+	return code;
 }
 
 static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str path, uint32_t rights)
@@ -211,160 +209,6 @@ static enum bv_code grant_roots(struct bv_lowering_state *state)
 		}
 	}
 	return code;
-}
-
-/* ---- program and interpreters ---------------------------------------------------------------- */
-
-/* An owner map is worth a mount only for a file that others may not execute anyway. */
-static bool needs_owner_map(const struct bv_seen *seen)
-{
-	return (seen->mode & 0005) != 0005;
-}
-
-static int grant_program(struct bv_lowering_state *state, struct bv_str path,
-			 struct bv_seen *ret_seen)
-{
-	struct bv_grants *grants = &state->grants;
-	int problem = bv__grants_add(grants, path, BV_RIGHT_READ | BV_RIGHT_EXECUTE, false,
-				     ret_seen);
-
-	if (problem == 0 && grants->count > 0)
-		grants->items[grants->count - 1].map_owner = needs_owner_map(ret_seen);
-	return problem;
-}
-
-/* The program `name` as env(1) would find it; length 0 when it would not. */
-static struct bv_str find_in_path(struct bv_lowering_state *state, struct bv_str name)
-{
-	struct bv_str path = bv__lower_search_path(state->plan);
-	size_t at = 0;
-
-	if (memchr(name.data, '/', name.len) != NULL)
-		return name;
-	while (at <= path.len) {
-		size_t end = at;
-		struct bv_str candidate;
-		struct stat seen;
-
-		while (end < path.len && path.data[end] != ':')
-			end++;
-		candidate = bv_arena_format(state->arena, "%.*s/%.*s", (int)(end - at),
-					    path.data + at, (int)name.len, name.data);
-		if (candidate.data != NULL && candidate.data[0] == '/' &&
-		    stat(candidate.data, &seen) == 0 && S_ISREG(seen.st_mode) &&
-		    (seen.st_mode & 0111) != 0)
-			return candidate;
-		at = end + 1;
-	}
-	return (struct bv_str){"", 0};
-}
-
-/*
- * "#!/usr/bin/env [-S] [NAME=VALUE]... python3": env is only the way to the real interpreter.
- * Length 0 when the script names none.
- */
-static struct bv_str behind_env(struct bv_lowering_state *state, const struct bv_image *script)
-{
-	const char *base = strrchr(script->interpreter.data, '/');
-	struct bv_str rest = script->argument;
-
-	if (base == NULL || strcmp(base, "/env") != 0)
-		return (struct bv_str){"", 0};
-	for (;;) {
-		struct bv_str word = {rest.data, 0};
-
-		while (word.len < rest.len && rest.data[word.len] != ' ' &&
-		       rest.data[word.len] != '\t')
-			word.len++;
-		if (word.len == 0 && rest.len == 0)
-			return word;
-		rest = (struct bv_str){rest.data + word.len, rest.len - word.len};
-		while (rest.len > 0 && (rest.data[0] == ' ' || rest.data[0] == '\t')) {
-			rest.data++;
-			rest.len--;
-		}
-		if (word.len > 0 && word.data[0] != '-' && memchr(word.data, '=', word.len) == NULL)
-			return find_in_path(state, word);
-	}
-}
-
-static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path,
-			      unsigned int depth);
-
-/* Grants whatever executing `path` needs beside it. */
-static void grant_needs_of(struct bv_lowering_state *state, struct bv_str path, unsigned int depth)
-{
-	struct bv_image image;
-
-	if (depth == INTERPRETERS_MAX)
-		return;
-	if (bv__image_read(state->arena, path.data, &image) != 0) {
-		state->grants.full = true;
-		return;
-	}
-	switch (image.kind) {
-	case BV_IMAGE_UNKNOWN:
-	case BV_IMAGE_STATIC:
-		return;
-	case BV_IMAGE_DYNAMIC:
-		grant_interpreter(state, image.interpreter, depth + 1);
-		return;
-	case BV_IMAGE_SCRIPT:
-		grant_interpreter(state, image.interpreter, depth + 1);
-		image.interpreter = behind_env(state, &image);
-		if (image.interpreter.len > 0)
-			grant_interpreter(state, image.interpreter, depth + 1);
-		return;
-	}
-}
-
-static void grant_interpreter(struct bv_lowering_state *state, struct bv_str path,
-			      unsigned int depth)
-{
-	struct bv_seen seen;
-
-	/* A relative one is looked for where the program runs; what lies there is granted or not. */
-	if (path.len == 0 || path.data[0] != '/')
-		return;
-	if (grant_program(state, path, &seen) != 0) {
-		if (state->out->missing_interpreter.len == 0)
-			state->out->missing_interpreter = path;
-		return;
-	}
-	bv__lower_observe(state, "interpreter", "%.*s, device %llu inode %llu", (int)seen.path.len,
-			  seen.path.data, (unsigned long long)seen.device,
-			  (unsigned long long)seen.inode);
-	grant_needs_of(state, seen.path, depth);
-}
-
-static void grant_executable(struct bv_lowering_state *state)
-{
-	struct bv_launch_exec *exec = &state->out->body.work.exec;
-	struct bv_str path = bv__absolute(state->arena, state->plan->workload.u.process.exe);
-	struct bv_seen seen;
-
-	state->out->exe = state->plan->workload.u.process.exe;
-	if (path.data == NULL) {
-		state->out->exe_errno = errno;
-		return;
-	}
-	state->out->exe_errno = grant_program(state, path, &seen);
-	if (state->out->exe_errno != 0)
-		return;
-	if (state->grants.count > 0)
-		state->grants.items[state->grants.count - 1].image = true;
-	if (!S_ISREG(seen.mode)) {
-		/* What execve(2) says to directories and devices. */
-		state->out->exe_errno = EACCES;
-		return;
-	}
-	exec->path = path;
-	exec->device = seen.device;
-	exec->inode = seen.inode;
-	bv__lower_observe(state, "executable", "%.*s, device %llu inode %llu", (int)seen.path.len,
-			  seen.path.data, (unsigned long long)seen.device,
-			  (unsigned long long)seen.inode);
-	grant_needs_of(state, seen.path, 0);
 }
 
 /* ---- denied paths, working directory --------------------------------------------------------- */
@@ -718,7 +562,7 @@ enum bv_code bv__lower_files(struct bv_lowering_state *state)
 	if (code == BV_OK)
 		code = grant_roots(state);
 	if (code == BV_OK)
-		grant_executable(state);
+		code = bv__lower_program(state);
 	if (code == BV_OK && state->out->exe_errno == 0)
 		code = grant_runtime(state);
 	if (code != BV_OK || state->out->exe_errno != 0)

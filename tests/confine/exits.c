@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,6 +131,123 @@ EVERYWHERE(a_script_finds_its_interpreter)
 	ran = run_spec(program_spec(place, path, 0, NULL));
 	(void)snprintf(content, sizeof(content), "stat %s: ok", path);
 	EXPECT_SAID(&ran, content);
+}
+
+/* Nobody trusts the program, and it is the program that names its interpreter. */
+static void expect_no_way_to(const struct place *place, const char *script, const char *secret)
+{
+	struct bv_error err = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+
+	EXPECT(chmod(script, 0755) == 0);
+	EXPECT_INT(bv_plan_make(program_spec(place, script, 0, NULL), "linux", &plan, &err), BV_OK);
+	EXPECT_THAT(bv_run_start(plan, NULL, &run, &err) == BV_E_INVALID_POLICY, "%s: %s", script,
+		    err.message);
+	EXPECT_THAT(strstr(err.message, secret) != NULL, "%s", err.message);
+}
+
+EVERYWHERE(an_interpreter_is_no_way_to_what_was_not_granted)
+{
+	const char *secret = make_file(place, "secret", "SECRET\n"), *hidden;
+	const char *folder = make_dir(place, "folder"), *fifo = in_place(place, "fifo");
+	const char *env = in_place(place, "env");
+	char content[400];
+	struct ran ran;
+
+	/* Only its owner's; open, but where only its owner gets; a directory; a FIFO. */
+	EXPECT(chmod(secret, 0700) == 0 && mkfifo(fifo, 0777) == 0);
+	(void)make_dir(place, "closed");
+	hidden = make_file(place, "closed/open", "SECRET\n");
+	EXPECT(chmod(hidden, 0755) == 0 && chmod(in_place(place, "closed"), 0700) == 0);
+	(void)snprintf(content, sizeof(content), "#!%s\n", secret);
+	expect_no_way_to(place, make_file(place, "direct", content), secret);
+	(void)snprintf(content, sizeof(content), "#!%s\n", hidden);
+	expect_no_way_to(place, make_file(place, "below", content), hidden);
+	(void)snprintf(content, sizeof(content), "#!%s\n", folder);
+	expect_no_way_to(place, make_file(place, "directory", content), folder);
+	(void)snprintf(content, sizeof(content), "#!%s\n", fifo);
+	expect_no_way_to(place, make_file(place, "pipe", content), fifo);
+	/* An "env" of the attacker's own, which gets the path as its argument. */
+	EXPECT(symlink(place->guest, env) == 0);
+	(void)snprintf(content, sizeof(content), "#!%s %s\n", env, secret);
+	expect_no_way_to(place, make_file(place, "argument", content), secret);
+	/* The word behind an option of env(1) is no program. */
+	(void)snprintf(content, sizeof(content), "#!%s -u %s\n", env, secret);
+	{
+		const char *script = make_file(place, "option", content);
+
+		EXPECT(chmod(script, 0755) == 0);
+		ran = run_spec(program_spec(place, script, 0, NULL));
+		for (size_t i = 0; i < ran.report.body.observed.count; i++)
+			EXPECT(strstr(ran.report.body.observed.items[i].detail.data, secret) ==
+			       NULL);
+	}
+}
+
+/* What the caller grants is the caller's word. */
+EVERYWHERE(an_interpreter_that_was_granted_runs)
+{
+	struct bv_error err = {.code = BV_OK};
+	const char *own = in_place(place, "closed/own");
+	char command[800], content[300];
+	struct bv_spec *spec;
+	const char *script;
+	struct ran ran;
+
+	(void)make_dir(place, "closed");
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s'", place->guest, own);
+	EXPECT(system(command) == 0 && chmod(own, 0700) == 0);
+	(void)snprintf(content, sizeof(content), "#!%s stat\n", own);
+	script = make_file(place, "script", content);
+	expect_no_way_to(place, script, own);
+	spec = program_spec(place, script, 0, NULL);
+	EXPECT_INT(bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_EXECUTE, own, &err), BV_OK);
+	ran = run_spec(spec);
+	(void)snprintf(content, sizeof(content), "stat %s: ok", script);
+	/* A root without namespaces runs it as somebody it is closed to. */
+	if (place->bare && !place->user)
+		EXPECT_INT(ran.kind, BV_EXITED_NOT_STARTED);
+	else
+		EXPECT_SAID(&ran, content);
+}
+
+/* An ELF file's interpreter has none of its own, whatever it says. */
+EVERYWHERE(the_interpreter_of_an_interpreter_is_not_granted)
+{
+	const char *loader = in_place(place, "ld"),
+		   *secret = make_file(place, "secret", "SECRET\n");
+	/* Short names for both, to fit in where the real one stands. */
+	char short_loader[28], short_secret[28];
+	static char image[1 << 20];
+	char *name;
+	FILE *file;
+	size_t size;
+	struct ran ran;
+
+	if ((file = fopen("/bin/true", "re")) == NULL)
+		SKIP("there is no /bin/true");
+	size = fread(image, 1, sizeof(image), file);
+	(void)fclose(file);
+	name = memmem(image, size, "/lib64/ld-linux-x86-64.so.2", 28);
+	if (name == NULL)
+		SKIP("/bin/true does not name /lib64/ld-linux-x86-64.so.2");
+	(void)snprintf(short_loader, sizeof(short_loader), "/tmp/bv-ld-%d", (int)getpid());
+	(void)snprintf(short_secret, sizeof(short_secret), "/tmp/bv-key-%d", (int)getpid());
+	EXPECT(symlink(loader, short_loader) == 0 && symlink(secret, short_secret) == 0);
+	strcpy(name, short_secret);
+	file = fopen(loader, "we");
+	EXPECT(file != NULL && fwrite(image, 1, size, file) == size && fclose(file) == 0);
+	EXPECT(chmod(loader, 0755) == 0);
+	strcpy(name, short_loader);
+	file = fopen(in_place(place, "program"), "we");
+	EXPECT(file != NULL && fwrite(image, 1, size, file) == size && fclose(file) == 0);
+	EXPECT(chmod(in_place(place, "program"), 0755) == 0);
+	ran = run_spec(program_spec(place, in_place(place, "program"), 0, NULL));
+	EXPECT(unlink(short_loader) == 0 && unlink(short_secret) == 0);
+	for (size_t i = 0; i < ran.report.body.observed.count; i++)
+		EXPECT(strstr(ran.report.body.observed.items[i].detail.data, secret) == NULL);
+	EXPECT(find_fact(&ran, "interpreter") != NULL);
 }
 
 EVERYWHERE(a_link_to_the_program_works_as_the_program)

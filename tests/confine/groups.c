@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,6 +353,34 @@ DELEGATED(control_groups_granted_for_writing_are_refused)
 	spec = guest_spec(place, "exit", "0", NULL);
 	SURE(bv_spec_grant(spec, BV_GRANT_READ, groups.path, err));
 	EXPECT_STR(run_spec(spec).outcome, "Completed");
+}
+
+/* Wherever a hierarchy is mounted, and however wide the grant. */
+DELEGATED(the_whole_tree_with_control_groups_in_it_is_refused)
+{
+	struct bv_error why = {.code = BV_OK};
+	const char *mounted = make_dir(place, "groups");
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+	struct bv_spec *spec;
+
+	if (place->user) /* mounting takes root */
+		return;
+	find_groups();
+	EXPECT(unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	spec = guest_spec(place, "exit", "0", NULL);
+	SURE(bv_spec_grant(spec, BV_GRANT_WRITE, "/", err));
+	/* The control; without namespaces / is not granted entry by entry, and /sys lies in it. */
+	if (!place->bare)
+		EXPECT_STR(run_spec(spec).outcome, "Completed");
+	EXPECT(mount("none", mounted, "cgroup2", 0, NULL) == 0);
+	spec = guest_spec(place, "exit", "0", NULL);
+	SURE(bv_spec_grant(spec, BV_GRANT_WRITE, "/", err));
+	SURE(bv_plan_make(spec, "linux", &plan, err));
+	EXPECT_INT(bv_run_start(plan, NULL, &run, &why), BV_E_INVALID_POLICY);
+	EXPECT_THAT(strstr(why.message, "control group") != NULL, "%s", why.message);
+	EXPECT(umount2(mounted, MNT_DETACH) == 0);
 }
 
 DELEGATED(a_directory_that_is_no_group_is_not_replaced_by_a_guess)

@@ -47,6 +47,7 @@ enum bv_stage_problem {
 
 struct bv_stage_node {
 	uint64_t size_bytes; /* of a file */
+	uint64_t host_inode; /* of what a commit found to be as it was */
 	uint32_t parent;     /* BV_STAGE_NO_NODE: a root */
 	uint32_t name;       /* offset in `names` */
 	uint32_t first, count;

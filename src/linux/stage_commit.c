@@ -150,7 +150,7 @@ static bool is_made(const struct bv_stage_node *node)
 	       node->kind != BV_STAGE_ATTRIBUTES && !node->merged;
 }
 
-static bool changed_meanwhile(const struct commit *commit, const struct bv_stage_node *node,
+static bool changed_meanwhile(const struct commit *commit, struct bv_stage_node *node,
 			      const char *name)
 {
 	const int dir = commit->host_dir;
@@ -159,6 +159,7 @@ static bool changed_meanwhile(const struct commit *commit, const struct bv_stage
 	if (fstatat(dir, name, &seen, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno != ENOENT ||
 		       (node->kind != BV_STAGE_ADDED && node->kind != BV_STAGE_REMOVED);
+	node->host_inode = seen.st_ino;
 	switch ((enum bv_stage_kind)node->kind) {
 	case BV_STAGE_ADDED:
 		return true;
@@ -392,6 +393,15 @@ static enum bv_code prepare_one(struct commit *commit, uint32_t index)
 	return result == 0 ? BV_OK : fail_at(commit, index, "cannot write");
 }
 
+/* Whether it is what check_all looked at: whoever may write beside it may have put another there. */
+static bool is_the_same(const struct bv_stage_node *node, int fd)
+{
+	struct stat seen;
+
+	return node->parent == BV_STAGE_NO_NODE ||
+	       (fstat(fd, &seen) == 0 && seen.st_ino == node->host_inode);
+}
+
 static int finish_directory(const struct commit *commit, uint32_t index, bool temporary)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
@@ -401,8 +411,10 @@ static int finish_directory(const struct commit *commit, uint32_t index, bool te
 	struct stat seen;
 	int result = -1, saved;
 
-	if ((restored || from >= 0) && to >= 0 &&
-	    copy_attributes(commit, index, from, to, NULL) == 0 && fstat(to, &seen) == 0)
+	if (to >= 0 && !temporary && !is_the_same(node, to))
+		errno = ESTALE;
+	else if ((restored || from >= 0) && to >= 0 &&
+		 copy_attributes(commit, index, from, to, NULL) == 0 && fstat(to, &seen) == 0)
 		/* The set-group-id bit of a directory is the host's: it came with the place. */
 		result = fchmod(to, (seen.st_mode & S_ISGID) | (node->mode & 01777));
 	if (result == 0 && commit->one_by_one)
@@ -549,16 +561,21 @@ static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 	int from, to, result = -1, saved;
 	struct stat seen = {0};
 
-	if (node->type == BV_STAGE_DIRECTORY)
-		return finish_directory(commit, index, false) == 0
-			       ? BV_OK
-			       : fail_at(commit, index, "cannot set the attributes of");
+	if (node->type == BV_STAGE_DIRECTORY) {
+		if (finish_directory(commit, index, false) == 0)
+			return BV_OK;
+		return errno == ESTALE ? fail_changed(commit, index)
+				       : fail_at(commit, index, "cannot set the attributes of");
+	}
 	if (enter_directory(commit, node->parent, true) != 0)
 		return fail_at(commit, index, "cannot set the attributes of");
 	from = restored ? -1 : bv__stage_open_own(commit->upper_dir, name, 0);
 	to = openat(commit->host_dir, name,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (to >= 0 && (restored || (from >= 0 && fstat(from, &seen) == 0))) {
+	if (to >= 0 && (!is_the_same(node, to) || fstat(to, &seen) != 0 ||
+			bv__stage_is_new(commit->stage, &seen.st_ctim))) {
+		errno = ESTALE;
+	} else if (to >= 0 && (restored || (from >= 0 && fstat(from, &seen) == 0))) {
 		result = copy_attributes(commit, index, from, to, &seen);
 		if (result == 0)
 			result = fchmod(to, node->mode & 0777);
@@ -574,7 +591,10 @@ static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 	if (to >= 0)
 		close(to);
 	errno = saved;
-	return result == 0 ? BV_OK : fail_at(commit, index, "cannot set the attributes of");
+	if (result == 0)
+		return BV_OK;
+	return errno == ESTALE ? fail_changed(commit, index)
+			       : fail_at(commit, index, "cannot set the attributes of");
 }
 
 static enum bv_code place_all(struct commit *commit)

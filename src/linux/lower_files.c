@@ -18,6 +18,8 @@
 #include "runtime.h"
 #include "sys.h"
 
+enum { KEY_FILES = 2 };
+
 static enum bv_code refuse_path(struct bv_lowering_state *state, const char *where,
 				struct bv_str path, int problem, const char *remedy)
 {
@@ -354,15 +356,31 @@ static void drop_repeated(struct bv_str_list *list)
 	list->count = kept;
 }
 
+/*
+ * The names of the caller's keys are in there for whoever has its user id, in a namespace of its own
+ * too; a root caller's workload has an id that owns none.
+ */
+static void mask_keys(struct bv_lowering_state *state, struct bv_str_list *masked)
+{
+	static const char *const files[KEY_FILES] = {"/proc/keys", "/proc/key-users"};
+
+	for (size_t i = 0; i < KEY_FILES; i++) {
+		if (state->out->layers.namespaces && !state->out->layers.root &&
+		    access(files[i], F_OK) == 0)
+			masked->items[masked->count++] = bv_str_from(files[i]);
+	}
+}
+
 static enum bv_code mask_denied(struct bv_lowering_state *state)
 {
 	struct bv_str_list *masked = &state->out->body.work.root.masked;
 	enum bv_code code;
 
 	code = check_missing(state);
-	if (code != BV_OK || state->denied_count == 0)
+	if (code != BV_OK)
 		return code;
-	masked->items = bv_arena_array(state->arena, state->denied_count * state->grants.count,
+	masked->items = bv_arena_array(state->arena,
+				       state->denied_count * state->grants.count + KEY_FILES,
 				       sizeof(*masked->items));
 	if (masked->items == NULL)
 		return bv_fail(state->err, BV_E_MEMORY, "execution.deny",
@@ -370,6 +388,7 @@ static enum bv_code mask_denied(struct bv_lowering_state *state)
 	for (size_t i = 0; code == BV_OK && i < state->denied_count; i++)
 		code = mask_one(state, state->denied[i], masked);
 	drop_repeated(masked);
+	mask_keys(state, masked);
 	return code;
 }
 

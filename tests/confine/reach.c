@@ -192,6 +192,20 @@ EVERYWHERE(other_processes_are_not_seen)
 	}
 }
 
+/* keyctl(2) is denied; what /proc tells of the caller's keys is covered. */
+EVERYWHERE(names_of_the_callers_keys_are_not_told)
+{
+	struct ran ran;
+
+	if (place->bare || geteuid() == 0 || access("/proc/keys", R_OK) != 0)
+		return;
+	ran = run_guest(place, "read", "/proc/version", ",", "read", "/proc/keys", ",", "read",
+			"/proc/key-users", NULL);
+	EXPECT_SAID(&ran, "read /proc/version: ok");
+	EXPECT_SAID(&ran, "read /proc/keys: 13");
+	EXPECT_SAID(&ran, "read /proc/key-users: 13");
+}
+
 EVERYWHERE(tasks_follow_the_policy)
 {
 	struct bv_spec *spec = guest_spec(place, "fork", ",", "thread", NULL);

@@ -114,8 +114,7 @@ int main(int argc, char **argv)
 	     settle(journal, bv_run_attempt(run), argv[3], &err) != BV_OK))
 		status = refused(&err);
 	else if (status == 0)
-		fprintf(stderr, "keep_files: it %s and left %lu files\n",
-			bv_report_summary(report),
+		fprintf(stderr, "keep_files: it %s and left %lu files\n", bv_report_summary(report),
 			(unsigned long)bv_report_artifact_count(report));
 	bv_report_free(report);
 	bv_run_free(run);

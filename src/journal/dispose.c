@@ -13,6 +13,7 @@
 #include "blobs.h"
 #include "contract/canon.h"
 #include "database.h"
+#include "linux/sys.h"
 #include "promote.h"
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -228,11 +229,16 @@ static enum bv_code read_modes(struct committing *c, struct bv_error *err)
 
 static enum bv_code open_directory(struct committing *c, struct bv_error *err)
 {
+	static const struct bv_open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
+	};
 	const char *given = c->order->directory;
 	int sys_errno;
 
+	/* Once it is canonical no link may come into it, now or when recovery carries this on. */
 	if (realpath(given, c->directory) != NULL && bv_utf8_valid(bv_str_from(c->directory)))
-		c->dir = open(c->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		c->dir = bv_sys_openat2(AT_FDCWD, c->directory, &how);
 	if (c->dir >= 0)
 		return BV_OK;
 	sys_errno = errno;

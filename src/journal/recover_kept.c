@@ -15,6 +15,7 @@
 #include "contract/canon.h"
 #include "database.h"
 #include "dispose.h"
+#include "linux/sys.h"
 #include "promote.h"
 
 struct settling {
@@ -73,15 +74,23 @@ static void settle_as(struct settling *s, const struct bv__kept *kept, const cha
 						 bv_arena_copy(s->arena, bv_str_from(result))};
 }
 
-/* The directory is where it was: 0, or the error with which it cannot be reached. */
+/*
+ * The directory that was decided about, whose path had no link in it: one that has come there since
+ * leads elsewhere, and then the directory is gone.  0, or the error with which it cannot be reached.
+ */
 static int open_directory(const struct bv_decision_event *decision, int *ret_dir)
 {
-	*ret_dir = decision->has_directory ? open(decision->directory.data,
-						  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-					   : -1;
+	static const struct bv_open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = BV_RESOLVE_NO_SYMLINKS | BV_RESOLVE_NO_MAGICLINKS,
+	};
+
+	*ret_dir = decision->has_directory
+			   ? bv_sys_openat2(AT_FDCWD, decision->directory.data, &how)
+			   : -1;
 	if (*ret_dir >= 0)
 		return 0;
-	return decision->has_directory ? errno : ENOENT;
+	return decision->has_directory && errno != ELOOP && errno != ENOTDIR ? errno : ENOENT;
 }
 
 static enum bv_code finish(struct settling *s, const struct bv__kept *kept,

@@ -245,48 +245,6 @@ TEST(a_forged_table_of_what_was_kept_shows)
 	}
 }
 
-TEST(a_long_hole_stays_a_hole)
-{
-	struct bv_journal *journal = new_journal();
-	const struct bv_digest id = attempt_id(1);
-	struct bv__blobs blobs;
-	struct bv__blob blob;
-	struct stat seen;
-	char file[256], hex[65];
-	int fd;
-
-	(void)snprintf(file, sizeof file, "%s/sparse", dir);
-	fd = open(file, O_RDWR | O_CREAT, 0600);
-	EXPECT(fd >= 0 && ftruncate(fd, 64 << 20) == 0 && pwrite(fd, "x", 1, 32 << 20) == 1);
-	OK(bv__blobs_begin(journal, &id, &blobs, &err));
-	FAILS(bv__blobs_copy(&blobs, fd, (64 << 20) - 1, &blob, &err), BV_E_STATE);
-	OK(bv__blobs_copy(&blobs, fd, 64 << 20, &blob, &err));
-	OK(bv__blobs_seal(&blobs, &err));
-	bv__blobs_end(&blobs);
-	bv_digest_hex(&blob.digest, hex);
-	(void)snprintf(file, sizeof file, "%s.blobs/%s", path, hex);
-	EXPECT(stat(file, &seen) == 0 && seen.st_size == 64 << 20);
-	EXPECT(seen.st_blocks < 4096);
-	(void)snprintf(file, sizeof file, "%s.blobs", path);
-	EXPECT_UINT(entries_in(file, ""), 1);
-	bv__journal_close(journal);
-}
-
-TEST(a_directory_others_may_write_is_not_used)
-{
-	struct bv_journal *journal = new_journal();
-	char blobs[128];
-
-	bv__journal_close(journal);
-	(void)snprintf(blobs, sizeof blobs, "%s.blobs", path);
-	EXPECT(chmod(blobs, 0777) == 0);
-	FAILS(bv__journal_open(&(struct bv__journal_options){.path = path}, &journal, &err),
-	      BV_E_JOURNAL);
-	EXPECT(rmdir(blobs) == 0 && symlink("/tmp", blobs) == 0);
-	FAILS(bv__journal_open(&(struct bv__journal_options){.path = path}, &journal, &err),
-	      BV_E_JOURNAL);
-}
-
 /* ---- deciding ---------------------------------------------------------------------------------- */
 
 TEST(a_commit_puts_files_in_place_and_says_so)
@@ -645,6 +603,26 @@ TEST(a_directory_that_is_gone_fails_the_commit)
 	bv__journal_close(journal);
 }
 
+TEST(a_link_in_the_place_of_the_directory_leads_recovery_nowhere)
+{
+	struct bv_journal *journal = new_journal();
+	char outside[256];
+
+	add_attempt(journal, 1, two, 2);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	(void)snprintf(outside, sizeof outside, "%s/outside", dir);
+	EXPECT(rename(to, outside) == 0 && symlink(outside, to) == 0);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
+	EXPECT_UINT(entries_in(outside, ""), 0);
+	/* Control: the directory itself would have got it. */
+	EXPECT(unlink(to) == 0 && rename(outside, to) == 0);
+	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
+	EXPECT_UINT(recover(journal).count, 1);
+	EXPECT_STR(text_at("a"), "alpha");
+	bv__journal_close(journal);
+}
+
 /* ---- killed at every moment --------------------------------------------------------------------- */
 
 static void commit_both(struct bv_journal *journal)
@@ -751,30 +729,6 @@ TEST_WITHIN(keeping_killed_at_any_moment_keeps_all_or_nothing, 300)
 }
 
 /* ---- a failing disk ----------------------------------------------------------------------------- */
-
-TEST(bytes_that_cannot_be_written_are_not_called_kept)
-{
-	struct bv_journal *journal = new_journal();
-	const struct bv_digest id = attempt_id(1);
-	struct bv__blobs blobs;
-	struct bv__blob blob;
-	char file[256];
-
-	OK(bv__blobs_begin(journal, &id, &blobs, &err));
-	faults.fail_write_errno = ENOSPC;
-	FAILS(bv__blobs_put(&blobs, "alpha", 5, &blob, &err), BV_E_JOURNAL);
-	EXPECT_INT(err.sys_errno, ENOSPC);
-	faults.fail_write_errno = 0;
-	OK(bv__blobs_put(&blobs, "alpha", 5, &blob, &err));
-	faults.fail_sync_errno = EIO;
-	FAILS(bv__blobs_seal(&blobs, &err), BV_E_JOURNAL);
-	faults.fail_sync_errno = 0;
-	bv__blobs_end(&blobs);
-	EXPECT(!blob_there("alpha"));
-	(void)snprintf(file, sizeof file, "%s.blobs", path);
-	EXPECT_UINT(entries_in(file, ""), 0);
-	bv__journal_close(journal);
-}
 
 TEST(a_full_disk_at_the_destination_commits_nothing)
 {

@@ -50,8 +50,7 @@ static struct bv_str next_word(struct bv_str *rest)
 {
 	struct bv_str word = {rest->data, 0};
 
-	while (word.len < rest->len && rest->data[word.len] != ' ' &&
-	       rest->data[word.len] != '\t')
+	while (word.len < rest->len && rest->data[word.len] != ' ' && rest->data[word.len] != '\t')
 		word.len++;
 	*rest = (struct bv_str){rest->data + word.len, rest->len - word.len};
 	while (rest->len > 0 && (rest->data[0] == ' ' || rest->data[0] == '\t')) {
@@ -125,11 +124,12 @@ static bool is_named(const struct bv_lowering_state *state, const struct bv_seen
 
 static enum bv_code refuse_interpreter(struct bv_lowering_state *state, struct bv_str path)
 {
-	return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "workload",
-			      "grant it for reading and executing, if the program may have it",
-			      "the program names '%.*s' as its interpreter, which is no file that everybody "
-			      "may read and execute",
-			      (int)(path.len < 160 ? path.len : 160), path.data);
+	return bv_fail_remedy(
+		state->err, BV_E_INVALID_POLICY, "workload",
+		"grant it for reading and executing, if the program may have it",
+		"the program names '%.*s' as its interpreter, which is no file that everybody "
+		"may read and execute",
+		(int)(path.len < 160 ? path.len : 160), path.data);
 }
 
 static enum bv_code grant_needs_of(struct bv_lowering_state *state, struct bv_str path,

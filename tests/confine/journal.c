@@ -7,6 +7,7 @@
  */
 #include "confine.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,23 @@ static void look(const char *journal_path, struct kinds *ret_kinds)
 	bv_journal_close(journal);
 }
 
+/* Files on their way into what is kept; whoever settled the attempt took them away. */
+static unsigned int half_written(const char *journal_path)
+{
+	char path[300];
+	const struct dirent *entry;
+	unsigned int count = 0;
+	DIR *stream;
+
+	(void)snprintf(path, sizeof path, "%s.blobs", journal_path);
+	stream = opendir(path);
+	while (stream != NULL && (entry = readdir(stream)) != NULL)
+		count += strncmp(entry->d_name, ".new-", 5) == 0;
+	if (stream != NULL)
+		closedir(stream);
+	return count;
+}
+
 /* Whether the host was killed, that is, whether there was such a moment at all. */
 static bool kill_at(const struct place *place, const struct way *way, unsigned long moment)
 {
@@ -151,6 +169,7 @@ static bool kill_at(const struct place *place, const struct way *way, unsigned l
 	EXPECT_UINT(first.reports + first.verdicts, first.started);
 	/* What it left is kept with its report, or not at all; that the bytes are there, verifying saw. */
 	EXPECT_UINT(first.kept, first.reports);
+	EXPECT_UINT(half_written(journal_path), 0);
 	EXPECT(first.started <= 1);
 	/* I-5: doing it again changes nothing. */
 	look(journal_path, &second);

@@ -22,7 +22,6 @@
 #include "contract/report.h"
 #include "journal/blobs.h"
 #include "journal/dispose.h"
-#include "journal_faults.h"
 
 static struct bv_error err;
 static const char *const dir = scratch.dir, *const path = scratch.path;

@@ -251,6 +251,68 @@ TEST(the_four_events_round_trip)
 	EXPECT(bv_event_type(0xe005) == NULL);
 }
 
+/* Written by hand from the rules of canon.h: these bytes never change. */
+TEST(what_was_kept_has_these_bytes)
+{
+#define TWOS "\x02\x02\x02\x02\x02\x02\x02\x02"
+	static const char kept_bytes[] = "\x81\xa5"
+					 "blobs"
+					 "\x91\x83\xa4"
+					 "name"
+					 "\xa1"
+					 "a"
+					 "\xac"
+					 "content_hash"
+					 "\xdc\x00\x20" TWOS TWOS TWOS TWOS "\xaa"
+					 "size_bytes"
+					 "\x05";
+	static const char artifact_bytes[] = "\x85\xab"
+					     "artifact_id"
+					     "\xdc\x00\x20" TWOS TWOS TWOS TWOS "\xac"
+					     "content_hash"
+					     "\xdc\x00\x20" TWOS TWOS TWOS TWOS "\xa4"
+					     "name"
+					     "\xa1"
+					     "a"
+					     "\xaa"
+					     "size_bytes"
+					     "\x05"
+					     "\xa4"
+					     "mode"
+					     "\xcd\x01\xa4";
+	static const char left_bytes[] = "\x82\xa4"
+					 "name"
+					 "\xa1"
+					 "l"
+					 "\xa5"
+					 "cause"
+					 "\xa4"
+					 "Link";
+	struct bv_digest twos;
+	struct bv_kept_blob blob = {.name = S("a"), .size_bytes = 5};
+	struct bv_staged_artifact artifact = {.name = S("a"),
+					      .has_size_bytes = true,
+					      .size_bytes = 5,
+					      .has_mode = true,
+					      .mode = 0644};
+	const struct bv_left_out left = {.name = S("l"), .cause = BV_LEFT_LINK};
+	const struct bv_kept_event kept = {{&blob, 1}};
+	struct bv_str bytes;
+
+	memset(twos.bytes, 2, sizeof twos.bytes);
+	blob.content_hash = artifact.artifact_id = artifact.content_hash = twos;
+	bytes = bytes_of(&bv_kept_event_type, &kept);
+	EXPECT_BYTES(bytes.data, bytes.len, kept_bytes, sizeof kept_bytes - 1);
+	bytes = bytes_of(&bv_staged_artifact_type, &artifact);
+	EXPECT_BYTES(bytes.data, bytes.len, artifact_bytes, sizeof artifact_bytes - 1);
+	bytes = bytes_of(&bv_left_out_type, &left);
+	EXPECT_BYTES(bytes.data, bytes.len, left_bytes, sizeof left_bytes - 1);
+	EXPECT_UINT(BV_EVENT_KEPT, 0xe109);
+	EXPECT_UINT(BV_EVENT_DECISION, 0xe10a);
+	EXPECT_UINT(BV_EVENT_REMOVED, 0xe10b);
+#undef TWOS
+}
+
 TEST(an_artifact_s_identity_is_attempt_place_and_bytes)
 {
 	const struct bv_digest a = {{1}}, b = {{2}};

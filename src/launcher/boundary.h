@@ -99,7 +99,7 @@ struct child_plan {
 	struct sock_fprog filter;
 	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_ */
 
-	bool segments; /* the launcher has to see System V shared memory */
+	bool tables; /* the launcher has to see what System V IPC holds */
 
 	const char *exe_path;
 	int exe_fd; /* -1: by path */
@@ -145,14 +145,22 @@ struct boundary_about {
 };
 
 /* Descriptors of a message, in order. */
-enum { BOUNDARY_FDS_MAX = 5 };
+enum { BOUNDARY_FDS_MAX = 7 };
 
 /*
  * What PID 1 lets the launcher see of the inside: its /proc, the file systems of /tmp and of staged
- * directories as far as each is one of its own, and the table of System V segments, which shows those of
- * whoever opened it.
+ * directories as far as each is one of its own, and the tables of System V IPC, which show those of
+ * whoever opened them.
  */
-enum boundary_view { VIEW_PROC, VIEW_TMP, VIEW_STAGE, VIEW_SEGMENTS, VIEW_COUNT };
+enum boundary_view {
+	VIEW_PROC,
+	VIEW_TMP,
+	VIEW_STAGE,
+	VIEW_SEGMENTS,
+	VIEW_QUEUES,
+	VIEW_SEMAPHORES,
+	VIEW_COUNT
+};
 
 /* ---- child zone (child*.c, init.c): nothing allocates, nothing returns to the launcher -------- */
 

@@ -101,7 +101,7 @@ static int child_name(const struct child_plan *plan, int pidfd, const int view[V
 
 _Noreturn void child_init(const struct child_plan *plan)
 {
-	int view[VIEW_COUNT] = {-1, -1, -1, -1};
+	int view[VIEW_COUNT] = {-1, -1, -1, -1, -1, -1};
 	pid_t workload;
 	int pidfd = -1;
 

@@ -245,9 +245,12 @@ static void child_make_proc(const struct child_plan *plan, int root, int view[VI
 		child_fail(plan, BV_STEP_MOUNT_PROC, 0);
 	child_set_switch(proc, "sys/user/max_user_namespaces", "0");
 	child_add_rule(plan, proc, plan->proc_access, 0);
-	/* A kernel without System V IPC has no such file, and nothing to see either. */
-	if (plan->segments)
+	/* A kernel without System V IPC has no such files, and nothing to see either. */
+	if (plan->tables) {
 		view[VIEW_SEGMENTS] = openat(proc, "sysvipc/shm", O_RDONLY | O_CLOEXEC);
+		view[VIEW_QUEUES] = openat(proc, "sysvipc/msg", O_RDONLY | O_CLOEXEC);
+		view[VIEW_SEMAPHORES] = openat(proc, "sysvipc/sem", O_RDONLY | O_CLOEXEC);
+	}
 	view[VIEW_PROC] = proc;
 }
 

@@ -58,8 +58,10 @@ enum sample_map_line sample_map_line(const char *line, size_t size, struct sampl
 /* /proc/<pid>/schedstat, nanoseconds: ran, and could have. */
 bool sample_schedstat(const char *text, size_t size, uint64_t *ret_ran, uint64_t *ret_waited);
 
-/* /proc/sysvipc/shm: bytes that all segments hold. */
-uint64_t sample_segments(const char *text, size_t size);
+/* /proc/sysvipc/shm, msg and sem. */
+enum sample_table { SAMPLE_SEGMENTS, SAMPLE_QUEUES, SAMPLE_SEMAPHORES, SAMPLE_TABLES };
+/* Bytes that all those of whole lines hold. */
+uint64_t sample_table(enum sample_table table, const char *text, size_t size);
 
 /* The next number of a list with blanks between; false at its end. */
 bool sample_next(const char **at, const char *end, uint64_t *ret_number);

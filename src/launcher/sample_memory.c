@@ -23,8 +23,8 @@
 #include "contract/base.h"
 
 enum {
-	PATH_BYTES = 64,
-	TABLE_BYTES = 1 << 16,
+	TABLE_BYTES = 1 << 14,
+	TABLE_BYTES_A_TIME = 1 << 17,
 	BLOCK_BYTES = 512,
 	/* A process may have so many that looking at all of them would make everything else late. */
 	DESCRIPTORS_A_TIME = 1 << 10,
@@ -95,22 +95,53 @@ void sampler_find_files(struct sampler *sampler)
 	sampler->files_round = (struct sampler_round){0, 0};
 }
 
-static uint64_t segments_bytes(const struct sampler *sampler)
+/* Goes on where the last look stopped: thousands of objects may not make everything else late. */
+static void read_table(struct sampler_table *table, enum sample_table which)
 {
-	static char table[TABLE_BYTES];
-	size_t size = 0;
+	static char data[TABLE_BYTES];
+	size_t looked_at = 0;
 
-	if (sampler->segments_fd < 0)
-		return 0;
-	while (size < sizeof(table)) {
-		ssize_t got = pread(sampler->segments_fd, table + size, sizeof(table) - size,
-				    (off_t)size);
+	while (looked_at < TABLE_BYTES_A_TIME) {
+		size_t size = table->rest_size, whole;
+		ssize_t got;
 
-		if (got <= 0)
-			break;
+		memcpy(data, table->rest, size);
+		got = read(table->fd, data + size, sizeof(data) - size);
+		if (got <= 0) {
+			/* A whole round. */
+			table->bytes = table->found;
+			table->found = table->rest_size = 0;
+			(void)lseek(table->fd, 0, SEEK_SET);
+			return;
+		}
+		looked_at += (size_t)got;
 		size += (size_t)got;
+		for (whole = size; whole > 0 && data[whole - 1] != '\n';)
+			whole--;
+		table->found = plus(table->found, sample_table(which, data, whole));
+		/* No line is so long. */
+		table->rest_size = size - whole <= sizeof(table->rest) ? size - whole : 0;
+		memcpy(table->rest, data + whole, table->rest_size);
 	}
-	return sample_segments(table, size);
+	if (table->found > table->bytes)
+		table->bytes = table->found;
+}
+
+void sampler_read_tables(struct sampler *sampler)
+{
+	for (int i = 0; i < SAMPLE_TABLES; i++) {
+		if (sampler->tables[i].fd >= 0)
+			read_table(&sampler->tables[i], (enum sample_table)i);
+	}
+}
+
+static uint64_t tables_bytes(const struct sampler *sampler)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SAMPLE_TABLES; i++)
+		sum = plus(sum, sampler->tables[i].bytes);
+	return sum;
 }
 
 static uint64_t stored_bytes(const struct sampler *sampler)
@@ -131,7 +162,7 @@ static uint64_t stored_bytes(const struct sampler *sampler)
 
 static uint64_t unmapped_bytes(const struct sampler *sampler)
 {
-	return plus(sampler->files.bytes, plus(segments_bytes(sampler), stored_bytes(sampler)));
+	return plus(sampler->files.bytes, plus(tables_bytes(sampler), stored_bytes(sampler)));
 }
 
 uint64_t sampler_memory_most(const struct sampler *sampler)
@@ -157,7 +188,7 @@ static bool is_counted(const struct sampler *sampler, const struct sample_map *m
 		return false;
 	/* A memory file can be called so too, but then it is found as one. */
 	return has_file(&sampler->files, map->inode) ||
-	       (sampler->segments_fd >= 0 &&
+	       (sampler->tables[SAMPLE_SEGMENTS].fd >= 0 &&
 		memmem(line, size, segment, sizeof(segment) - 1) != NULL);
 }
 
@@ -189,17 +220,14 @@ static void take_map_line(struct maps *maps, const char *line, size_t size)
 }
 
 /* How much of one process's share of shared memory unmapped_bytes counts as well. */
-static uint64_t counted_twice(const struct sampler *sampler, pid_t pid)
+static uint64_t counted_twice(struct sampler *sampler, struct sampler_member *member)
 {
 	static char data[1 << 16];
 	struct maps maps = {.sampler = sampler};
-	char path[PATH_BYTES];
+	const int fd = sampler_open(sampler, member, "smaps");
 	size_t kept = 0;
 	ssize_t got;
-	int fd;
 
-	(void)snprintf(path, sizeof(path), "%d/smaps", (int)pid);
-	fd = openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && (got = read(fd, data + kept, sizeof(data) - kept)) > 0) {
 		const char *line = data, *end = data + kept + (size_t)got;
 		const char *stop;
@@ -230,7 +258,7 @@ static void count_member(struct sampler *sampler, struct sampler_member *member,
 	if (member->borrows)
 		return;
 	if (memory->anonymous + memory->shared + memory->swapped > 0)
-		size = sampler_read(sampler, member->pid, "smaps_rollup", data, sizeof(data));
+		size = sampler_read(sampler, member, "smaps_rollup", data, sizeof(data));
 	/* Where it may not be read, or has ended meanwhile: nothing is taken for shared. */
 	if (!sample_rollup(data, size, &member->share))
 		member->share = (struct sample_share){plus(memory->anonymous, memory->swapped),
@@ -238,20 +266,22 @@ static void count_member(struct sampler *sampler, struct sampler_member *member,
 	member->share.anonymous = plus(member->share.anonymous, memory->tables);
 	/* Shared memory swapped out is in nobody's share, so it is there if it counts at all. */
 	if (member->share.shared > 0 && unmapped)
-		member->twice = counted_twice(sampler, member->pid);
+		member->twice = counted_twice(sampler, member);
 	sampler->counted.anonymous = plus(sampler->counted.anonymous, member->share.anonymous);
 	sampler->counted.shared = plus(sampler->counted.shared, member->share.shared);
 	sampler->counted_twice = plus(sampler->counted_twice, member->twice);
 }
 
 /* Still there, and still with what it had: it has not ended, and not become another program. */
-static bool is_still_there(const struct sampler *sampler, const struct sampler_member *member)
+static bool is_still_there(struct sampler *sampler, struct sampler_member *member)
 {
 	char data[1024];
-	const size_t size = sampler_read(sampler, member->pid, "stat", data, sizeof(data));
+	const size_t size = sampler_read(sampler, member, "stat", data, sizeof(data));
 	struct sample_stat stat;
 
-	return sample_stat(data, size, &stat) && stat.start == member->start &&
+	/* A thread has a start of its own, and the number of its process is not given to another. */
+	return sample_stat(data, size, &stat) &&
+	       (member->living != 0 || stat.start == member->start) &&
 	       stat.pages >= member->pages / 2 && stat.pages > 0;
 }
 
@@ -262,13 +292,13 @@ static uint64_t sum_of(const struct sample_share *share, uint64_t twice, uint64_
 }
 
 /* Whoever ended during the round has left its share to others, who may have been counted after that. */
-static uint64_t sum_of_remaining(const struct sampler *sampler, uint64_t unmapped)
+static uint64_t sum_of_remaining(struct sampler *sampler, uint64_t unmapped)
 {
 	struct sample_share share = {0, 0};
 	uint64_t twice = 0;
 
 	for (size_t i = 0; i < sampler->count; i++) {
-		const struct sampler_member *member = &sampler->members[i];
+		struct sampler_member *member = &sampler->members[i];
 
 		if (member->round != sampler->round || !is_still_there(sampler, member))
 			continue;

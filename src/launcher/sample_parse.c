@@ -210,28 +210,58 @@ bool sample_schedstat(const char *text, size_t size, uint64_t *ret_ran, uint64_t
 	return sample_next(&at, end, ret_ran) && sample_next(&at, end, ret_waited);
 }
 
-uint64_t sample_segments(const char *text, size_t size)
+/* What one of its objects holds, by the numbers of its line. */
+static uint64_t table_bytes(enum sample_table table, const uint64_t *columns)
 {
-	enum { RESIDENT = 14, SWAPPED = 15 };
+	enum { RESIDENT = 14, SWAPPED = 15, BYTES = 3, MESSAGES = 4, SEMAPHORES = 3 };
+	/* What the kernel takes for each object, message and semaphore beside what is in it. */
+	enum { OBJECT_BYTES = 256, MESSAGE_BYTES = 64, SEMAPHORE_BYTES = 64 };
+	uint64_t each = 0;
+
+	switch (table) {
+	case SAMPLE_SEGMENTS:
+		return plus(columns[RESIDENT], columns[SWAPPED]);
+	case SAMPLE_QUEUES:
+		if (!bv_mul(columns[MESSAGES], MESSAGE_BYTES, &each))
+			return UINT64_MAX;
+		return plus(OBJECT_BYTES, plus(columns[BYTES], each));
+	case SAMPLE_SEMAPHORES:
+		if (!bv_mul(columns[SEMAPHORES], SEMAPHORE_BYTES, &each))
+			return UINT64_MAX;
+		return plus(OBJECT_BYTES, each);
+	case SAMPLE_TABLES:
+		break;
+	}
+	return 0;
+}
+
+uint64_t sample_table(enum sample_table table, const char *text, size_t size)
+{
+	enum { COLUMNS = 16 };
+	static const size_t needed[SAMPLE_TABLES] = {[SAMPLE_SEGMENTS] = COLUMNS,
+						     [SAMPLE_QUEUES] = 5,
+						     [SAMPLE_SEMAPHORES] = 4};
 	const char *end = text + size;
 	uint64_t sum = 0;
 
 	/* The first line names the columns, and so begins with no number. */
-	for (const char *line = text; line < end;) {
-		const char *stop = end_of_line(line, end), *at = line;
+	for (const char *line = text, *stop; line < end; line = stop + 1) {
+		uint64_t columns[COLUMNS] = {0};
+		const char *at = line;
+		size_t count = 0;
 
-		for (int column = 0; column <= SWAPPED; column++) {
-			uint64_t number;
-
+		stop = end_of_line(line, end);
+		if (stop == end)
+			break;
+		for (; count < COLUMNS; count++) {
 			skip_blanks(&at, stop);
 			if (at < stop && *at == '-')
 				at++;
-			if (!take_number(&at, stop, &number))
+			if (!take_number(&at, stop, &columns[count]))
 				break;
-			if (column == RESIDENT || column == SWAPPED)
-				sum = plus(sum, number);
 		}
-		line = stop < end ? stop + 1 : end;
+		if (count >= needed[table])
+			sum = plus(sum, table_bytes(table, columns));
 	}
 	return sum;
 }

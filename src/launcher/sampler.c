@@ -22,8 +22,6 @@ enum {
 	MEMBERS_MAX = 1 << 16,
 	/* Read at one look, which then takes a tenth of a second: whatever else is due waits for it. */
 	READ_MAX = 1 << 11,
-	PATH_BYTES = 64,
-	FILE_BYTES = 4096,
 	LIST_BYTES = 1 << 16,
 	FDS_RESERVED = 64, /* for everything else this process does */
 };
@@ -67,8 +65,8 @@ int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 	*sampler = (struct sampler){
 		.proc_fd = place->proc_fd,
 		.main = place->main,
+		.processors = place->processors,
 		.init_fd = -1,
-		.segments_fd = place->segments_fd,
 		.tick_ns = 1000000000U / (uint64_t)sysconf(_SC_CLK_TCK),
 		.look_ns = place->now_ns,
 		.members = map(MEMBERS_MAX * sizeof(*sampler->members)),
@@ -85,6 +83,8 @@ int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 		sampler->fds_left = files.rlim_cur > MEMBERS_MAX
 					    ? MEMBERS_MAX
 					    : (int)files.rlim_cur - FDS_RESERVED;
+	for (int i = 0; i < SAMPLE_TABLES; i++)
+		sampler->tables[i].fd = place->table_fds[i];
 	for (int i = 0; i < SAMPLER_STORES; i++) {
 		sampler->stored_fds[i] = place->stored_fds[i];
 		if (place->stored_fds[i] >= 0 && fstat(place->stored_fds[i], &store) == 0)
@@ -106,18 +106,97 @@ int sampler_init(struct sampler *sampler, const struct sampler_place *place)
 
 /* ---- files of members ------------------------------------------------------------------------ */
 
-static int open_file(const struct sampler *sampler, pid_t pid, const char *name)
+/* Where there are none left that live, its first thread is as good as any. */
+static void path_of(const struct sampler_member *member, pid_t thread, const char *name,
+		    char path[SAMPLER_PATH_BYTES])
 {
-	char path[PATH_BYTES];
+	if (thread != 0)
+		(void)snprintf(path, SAMPLER_PATH_BYTES, "%d/task/%d/%s", (int)member->pid,
+			       (int)thread, name);
+	else
+		(void)snprintf(path, SAMPLER_PATH_BYTES, "%d/%s", (int)member->pid, name);
+}
 
-	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
+static void close_file(struct sampler *sampler, struct sampler_member *member,
+		       enum sample_file file)
+{
+	if (member->fds[file] < 0)
+		return;
+	close(member->fds[file]);
+	sampler->fds_left++;
+	member->fds[file] = -1;
+}
+
+/* The youngest of its threads, which is the last to be gone again when one only begets the next; 0. */
+static pid_t find_youngest(const struct sampler *sampler, const struct sampler_member *member)
+{
+	char path[SAMPLER_PATH_BYTES];
+	const struct dirent *entry;
+	pid_t youngest = 0;
+	DIR *tasks;
+	int fd;
+
+	path_of(member, 0, "task", path);
+	fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tasks = fd >= 0 ? fdopendir(fd) : NULL;
+	while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			youngest = (pid_t)strtol(entry->d_name, NULL, 10);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	return youngest == member->pid ? 0 : youngest;
+}
+
+/* The pages that are to be seen by a thread of it; 0 where it is gone. */
+static uint64_t pages_by(const struct sampler *sampler, const struct sampler_member *member,
+			 pid_t thread)
+{
+	char path[SAMPLER_PATH_BYTES], data[SAMPLER_FILE_BYTES];
+	struct sample_stat stat;
+	size_t size;
+
+	path_of(member, thread, "stat", path);
+	size = sampler_read_at(sampler, path, data, sizeof(data));
+	return sample_stat(data, size, &stat) ? stat.pages : 0;
+}
+
+/* A process lives on without its first thread; all that has no memory then is what is seen by that one. */
+static void find_living(struct sampler *sampler, struct sampler_member *member)
+{
+	enum { TRIES = 4 };
+	pid_t living = member->living;
+
+	for (int i = 0; i < TRIES; i++) {
+		const uint64_t pages = living != 0 ? pages_by(sampler, member, living) : 0;
+
+		if (pages > 0) {
+			member->pages = pages;
+			break;
+		}
+		living = find_youngest(sampler, member);
+	}
+	if (living != member->living)
+		close_file(sampler, member, SAMPLE_FILE_STATUS);
+	member->living = living;
+}
+
+int sampler_open(struct sampler *sampler, struct sampler_member *member, const char *name)
+{
+	char path[SAMPLER_PATH_BYTES];
+	int fd;
+
+	path_of(member, member->living, name, path);
+	fd = openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 || member->living == 0)
+		return fd;
+	find_living(sampler, member);
+	path_of(member, member->living, name, path);
 	return openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC);
 }
 
-size_t sampler_read(const struct sampler *sampler, pid_t pid, const char *name, char *data,
-		    size_t capacity)
+static size_t read_all(int fd, char *data, size_t capacity)
 {
-	int fd = open_file(sampler, pid, name);
 	size_t size = 0;
 
 	if (fd < 0)
@@ -133,18 +212,33 @@ size_t sampler_read(const struct sampler *sampler, pid_t pid, const char *name, 
 	return size;
 }
 
-/* The same by a descriptor that is kept where there is room for it. */
-static size_t read_kept(struct sampler *sampler, struct sampler_member *member,
-			enum sample_file file, char *data)
+size_t sampler_read_at(const struct sampler *sampler, const char *path, char *data,
+		       size_t capacity)
+{
+	return read_all(openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC), data, capacity);
+}
+
+size_t sampler_read(struct sampler *sampler, struct sampler_member *member, const char *name,
+		    char *data, size_t capacity)
+{
+	return read_all(sampler_open(sampler, member, name), data, capacity);
+}
+
+size_t sampler_read_kept(struct sampler *sampler, struct sampler_member *member,
+			 enum sample_file file, char *data)
 {
 	int fd = member->fds[file];
+	char path[SAMPLER_PATH_BYTES];
 	ssize_t got;
 
-	if (fd < 0)
-		fd = open_file(sampler, member->pid, file_names[file]);
+	if (fd < 0) {
+		path_of(member, file == SAMPLE_FILE_STATUS ? member->living : 0, file_names[file],
+			path);
+		fd = openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return 0;
-	got = pread(fd, data, FILE_BYTES, 0);
+	got = pread(fd, data, SAMPLER_FILE_BYTES, 0);
 	if (member->fds[file] < 0 && sampler->fds_left > 0) {
 		member->fds[file] = fd;
 		sampler->fds_left--;
@@ -156,13 +250,8 @@ static size_t read_kept(struct sampler *sampler, struct sampler_member *member,
 
 static void close_files(struct sampler *sampler, struct sampler_member *member)
 {
-	for (int file = 0; file < SAMPLE_FILE_COUNT; file++) {
-		if (member->fds[file] < 0)
-			continue;
-		close(member->fds[file]);
-		sampler->fds_left++;
-		member->fds[file] = -1;
-	}
+	for (int file = 0; file < SAMPLE_FILE_COUNT; file++)
+		close_file(sampler, member, (enum sample_file)file);
 }
 
 /* ---- who is there ---------------------------------------------------------------------------- */
@@ -219,7 +308,7 @@ static void add_children_of(struct sampler *sampler, const char *path)
 static void add_children(struct sampler *sampler, pid_t pid)
 {
 	enum { LINKS = 2 }; /* beside those of the threads */
-	char path[PATH_BYTES + NAME_MAX];
+	char path[SAMPLER_PATH_BYTES + NAME_MAX];
 	const struct dirent *entry;
 	struct stat seen;
 	DIR *tasks = NULL;
@@ -254,7 +343,7 @@ static void add_children(struct sampler *sampler, pid_t pid)
  */
 static bool list_descendants(struct sampler *sampler)
 {
-	char path[PATH_BYTES];
+	char path[SAMPLER_PATH_BYTES];
 	size_t kept = 0;
 
 	(void)snprintf(path, sizeof(path), "%d/task/%d/children", (int)getpid(), (int)getpid());
@@ -298,32 +387,20 @@ static void sort_pids(struct sampler *sampler)
 
 /* ---- what each uses -------------------------------------------------------------------------- */
 
-static void read_cpu(struct sampler *sampler, struct sampler_member *member, char *data)
+static void read_handles(struct sampler *sampler, struct sampler_member *member)
 {
-	size_t size = read_kept(sampler, member, SAMPLE_FILE_SCHED, data);
-	uint64_t ran, ready;
-
-	/* Exact to the nanosecond, where stat counts in hundredths of a second; but of one thread. */
-	if (!sample_schedstat(data, size, &ran, &ready) || member->threads > 1)
-		return;
-	if (ran > member->cpu_ns)
-		member->cpu_ns = ran;
-	member->ready_ns = ready;
-}
-
-static void read_handles(struct sampler *sampler, const struct sampler_member *member)
-{
-	char path[PATH_BYTES];
+	int fd = sampler_open(sampler, member, "fd");
 	uint64_t count = 0;
 	struct stat seen;
 
-	(void)snprintf(path, sizeof(path), "%d/fd", (int)member->pid);
+	if (fd < 0)
+		return;
 	if (sampler->directories_count) {
-		if (fstatat(sampler->proc_fd, path, &seen, 0) == 0 && seen.st_size > 0)
+		if (fstat(fd, &seen) == 0 && seen.st_size > 0)
 			count = (uint64_t)seen.st_size;
+		close(fd);
 	} else {
-		int fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+		DIR *dir = fdopendir(fd);
 
 		for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;)
 			count += entry->d_name[0] != '.';
@@ -334,11 +411,20 @@ static void read_handles(struct sampler *sampler, const struct sampler_member *m
 		sampler->handles = count;
 }
 
+/* Where no thread was found that could be asked, what it last had is the best that is known. */
+static void read_memory(struct sampler *sampler, struct sampler_member *member, char *data)
+{
+	const size_t size = sampler_read_kept(sampler, member, SAMPLE_FILE_STATUS, data);
+
+	if (size > 0 && (member->pages > 0 || member->threads == 1))
+		sample_status(data, size, &member->memory);
+}
+
 /* False when it is gone. */
 static bool read_member(struct sampler *sampler, struct sampler_member *member, unsigned int what)
 {
-	static char data[FILE_BYTES];
-	size_t size = read_kept(sampler, member, SAMPLE_FILE_STAT, data);
+	static char data[SAMPLER_FILE_BYTES];
+	const size_t size = sampler_read_kept(sampler, member, SAMPLE_FILE_STAT, data);
 	struct sample_stat stat;
 	uint64_t own_ns, waited_ns;
 
@@ -350,6 +436,8 @@ static bool read_member(struct sampler *sampler, struct sampler_member *member, 
 	member->state = stat.state;
 	member->parent = stat.parent;
 	member->pages = stat.pages;
+	if (stat.pages == 0 && member->threads > 1)
+		find_living(sampler, member);
 	if (bv_mul(stat.ticks, sampler->tick_ns, &own_ns) && own_ns > member->cpu_ns)
 		member->cpu_ns = own_ns;
 	if (bv_mul(stat.waited_ticks, sampler->tick_ns, &waited_ns))
@@ -358,11 +446,9 @@ static bool read_member(struct sampler *sampler, struct sampler_member *member, 
 		sampler->new_faults = plus(sampler->new_faults, stat.faults - member->faults);
 	member->faults = stat.faults;
 	if (what & SAMPLE_CPU)
-		read_cpu(sampler, member, data);
-	if (what & SAMPLE_MEMORY) {
-		size = read_kept(sampler, member, SAMPLE_FILE_STATUS, data);
-		sample_status(data, size, &member->memory);
-	}
+		sampler_read_cpu(sampler, member, data);
+	if (what & SAMPLE_MEMORY)
+		read_memory(sampler, member, data);
 	if (what & SAMPLE_HANDLES)
 		read_handles(sampler, member);
 	return true;
@@ -427,27 +513,9 @@ static void add_up(struct sampler *sampler)
 	}
 }
 
-/*
- * What it used after the last look nobody saw.  Of those that live for shorter than the time between
- * two looks only some are met, each the more likely the longer it ran: one that was met running
- * stands for a whole interval, if it did not have to share the processor.
- */
 static void bury(struct sampler *sampler, struct sampler_member *member)
 {
-	const uint64_t interval = sampler->since_ns;
-	uint64_t rest = 0;
-
-	if (member->state == 'R' && member->cpu_ns > 0) {
-		const uint64_t thousandth = plus(member->cpu_ns, member->ready_ns) / 1000 + 1;
-
-		rest = interval / 1000 * (member->cpu_ns / thousandth);
-		if (member->looks > 1 || member->cpu_ns > interval)
-			rest = member->cpu_ns + rest / 2;
-	} else if (member->looks > 1) {
-		rest = member->cpu_ns;
-	}
-	sampler->gone_ns = plus(sampler->gone_ns, member->cpu_ns);
-	sampler->gone_likely = plus(sampler->gone_likely, rest);
+	sampler_bury_cpu(sampler, member);
 	close_files(sampler, member);
 }
 
@@ -470,6 +538,7 @@ static void meet(struct sampler *sampler, pid_t pid, const struct sampler_member
 		*member = unknown;
 		member->pid = pid;
 		if (!was_known || !read_member(sampler, member, what)) {
+			sampler->missed++;
 			close_files(sampler, member);
 			return;
 		}
@@ -515,29 +584,6 @@ static void meet_all(struct sampler *sampler, unsigned int what)
 	sampler->spare = before;
 }
 
-/* What orphans used that were reaped for the tree, by PID 1 or by us. */
-static uint64_t reaped_ns(const struct sampler *sampler)
-{
-	struct sample_stat stat;
-	struct rusage usage;
-	uint64_t ns = 0;
-	char data[FILE_BYTES];
-	ssize_t got;
-
-	if (sampler->init_fd < 0) {
-		if (getrusage(RUSAGE_CHILDREN, &usage) != 0)
-			return 0;
-		return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) *
-			       1000000000U +
-		       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) *
-			       1000U;
-	}
-	got = pread(sampler->init_fd, data, sizeof(data), 0);
-	if (got > 0 && sample_stat(data, (size_t)got, &stat))
-		(void)bv_mul(stat.waited_ticks, sampler->tick_ns, &ns);
-	return ns;
-}
-
 bool sampler_count(struct sampler *sampler, uint64_t *ret_tasks)
 {
 	size_t listed;
@@ -559,7 +605,8 @@ bool sampler_look(struct sampler *sampler, unsigned int what, uint64_t most_task
 	sampler->since_ns = now_ns - sampler->look_ns;
 	sampler->look_ns = now_ns;
 	sampler->tasks = sampler->cpu_ns = sampler->memory_bytes = sampler->pid_count = 0;
-	sampler->waited_ns = reaped_ns(sampler);
+	sampler->missed = 0;
+	sampler->waited_ns = sampler_reaped_ns(sampler);
 	listed = sampler->listing != NULL ? list_inside(sampler) : list_descendants(sampler);
 	if (!listed)
 		return false;
@@ -571,23 +618,11 @@ bool sampler_look(struct sampler *sampler, unsigned int what, uint64_t most_task
 		return false;
 	sort_pids(sampler);
 	meet_all(sampler, what);
+	if (what & SAMPLE_CPU)
+		sampler_share_processors(sampler);
 	find_borrowers(sampler);
 	add_up(sampler);
 	return true;
-}
-
-uint64_t sampler_cpu_ns(const struct sampler *sampler)
-{
-	uint64_t gone = sampler->gone_ns;
-
-	/* A likely sum counts only where it cannot be chance: where children are waited for it errs by a
-	 * few hundredths, and the exact count is there. */
-	if (sampler->gone_likely / 5 * 4 > plus(sampler->waited_ns, 100000000U) &&
-	    sampler->gone_likely > gone)
-		gone = sampler->gone_likely;
-	if (sampler->waited_ns > gone)
-		gone = sampler->waited_ns;
-	return plus(sampler->cpu_ns, gone);
 }
 
 /* ---- what each has open ---------------------------------------------------------------------- */
@@ -599,41 +634,37 @@ struct visit {
 };
 
 /* From where the round stands; false when it has looked at enough for once. */
-static bool look_through(const struct sampler *sampler, struct sampler_round *round, pid_t pid,
-			 struct visit *visit)
+static bool look_through(struct sampler *sampler, struct sampler_round *round,
+			 struct sampler_member *member, struct visit *visit)
 {
+	const int fd = sampler_open(sampler, member, "fd");
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
-	char path[PATH_BYTES];
 	bool whole = true;
-	DIR *dir;
-	int fd;
 
-	(void)snprintf(path, sizeof(path), "%d/fd", (int)pid);
-	fd = openat(sampler->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd >= 0 ? fdopendir(fd) : NULL;
 	if (dir == NULL)
 		return true;
-	if (pid == round->pid)
+	if (member->pid == round->pid)
 		seekdir(dir, round->place);
 	while (whole && (entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.')
 			visit->found(visit->context, fd, entry->d_name);
 		whole = --visit->left > 0;
 	}
-	round->pid = pid;
+	round->pid = member->pid;
 	round->place = telldir(dir);
 	closedir(dir);
 	return whole;
 }
 
-bool sampler_each_descriptor(const struct sampler *sampler, struct sampler_round *round, int most,
+bool sampler_each_descriptor(struct sampler *sampler, struct sampler_round *round, int most,
 			     void (*found)(void *context, int dir, const char *name), void *context)
 {
 	struct visit visit = {found, context, most};
 
 	for (size_t i = 0; i < sampler->count; i++) {
 		if (sampler->members[i].pid >= round->pid &&
-		    !look_through(sampler, round, sampler->members[i].pid, &visit))
+		    !look_through(sampler, round, &sampler->members[i], &visit))
 			return false;
 	}
 	return true;

@@ -36,10 +36,14 @@ struct sampler_member {
 	int fds[SAMPLE_FILE_COUNT];
 	uint32_t looks;
 	uint32_t threads;
+	/* A thread by which its memory and descriptors are to be seen: its first has ended, and shows
+	 * none; 0 */
+	pid_t living;
 	pid_t parent;
 	char state; /* at the last look */
+	uint32_t running; /* and how many processors it had then, in thousandths */
 	uint64_t start;
-	uint64_t cpu_ns, ready_ns, waited_ns;
+	uint64_t cpu_ns, waited_ns;
 	uint64_t faults, pages;
 	struct sample_status memory;
 	/* It has its parent's memory, not some of its own (vfork): nothing of it counts. */
@@ -57,11 +61,18 @@ struct sampler {
 	int init_fd;  /* PID 1's stat; -1 */
 	/* The boundary's own file systems: what is stored there is memory; -1 */
 	int stored_fds[SAMPLER_STORES];
-	int segments_fd;
+	/* System V IPC; a table may take several looks. */
+	struct sampler_table {
+		int fd; /* -1 */
+		uint64_t bytes; /* of the last whole round, or of this one so far where that is more */
+		uint64_t found;
+		char rest[512]; /* a line that was cut off */
+		size_t rest_size;
+	} tables[SAMPLE_TABLES];
 	bool directories_count; /* the size of /proc/<pid>/fd is a number of descriptors (Linux 6.2) */
 	uint64_t memory_device; /* where memory files live */
 	uint64_t stored_devices[SAMPLER_STORES];
-	uint64_t tick_ns;
+	uint64_t tick_ns, processors;
 	int fds_left; /* that may be kept open */
 
 	struct sampler_member *members, *spare; /* ascending */
@@ -85,6 +96,9 @@ struct sampler {
 	/* ---- of those that are gone ---- */
 	uint64_t gone_ns;     /* as last seen */
 	uint64_t gone_likely; /* what they probably came to in the end */
+	uint64_t missed; /* at this look: listed, but gone before they could be read */
+	/* Of those that were met for the first time: how many, and their processors, in thousandths. */
+	uint64_t met, met_running;
 
 	/* ---- memory files ---- */
 	struct sampler_files {
@@ -111,9 +125,10 @@ struct sampler {
 struct sampler_place {
 	bool inside; /* with namespaces: then proc_fd is PID 1's */
 	int proc_fd;
-	int stored_fds[SAMPLER_STORES], segments_fd;
+	int stored_fds[SAMPLER_STORES], table_fds[SAMPLE_TABLES];
 	pid_t main;
 	uint64_t now_ns;
+	uint64_t processors; /* that the members could use; for SAMPLE_CPU alone */
 };
 int sampler_init(struct sampler *sampler, const struct sampler_place *place);
 
@@ -137,9 +152,12 @@ uint64_t sampler_cpu_ns(const struct sampler *sampler);
  * Calls `found` for the open descriptors of all members, as names in the directory `dir`, about `most` of
  * them, from where the round stands; begun with a round of zeros.  True once all were met.
  */
-bool sampler_each_descriptor(const struct sampler *sampler, struct sampler_round *round, int most,
+bool sampler_each_descriptor(struct sampler *sampler, struct sampler_round *round, int most,
 			     void (*found)(void *context, int dir, const char *name),
 			     void *context);
+
+/* Looks through the tables of System V IPC, some hundred lines at a time. */
+void sampler_read_tables(struct sampler *sampler);
 
 /* Looks through open descriptors for memory files, a number of them at a time. */
 void sampler_find_files(struct sampler *sampler);
@@ -154,13 +172,38 @@ uint64_t sampler_memory_most(const struct sampler *sampler);
  */
 bool sampler_memory_exact(struct sampler *sampler, uint64_t *ret_least, uint64_t *ret_most);
 
-/* ---- for sample_memory.c --------------------------------------------------------------------- */
+/* ---- for sample_memory.c and sample_cpu.c ---------------------------------------------------- */
+
+enum { SAMPLER_PATH_BYTES = 64, SAMPLER_FILE_BYTES = 4096 };
 
 /* The member of that number; NULL. */
 struct sampler_member *sampler_find(const struct sampler *sampler, pid_t pid);
 
-/* Reads a file of a member; its length, 0 where it cannot be read. */
-size_t sampler_read(const struct sampler *sampler, pid_t pid, const char *name, char *data,
-		    size_t capacity);
+/* Opens a file or directory of a member that shows its memory or descriptors; -1. */
+int sampler_open(struct sampler *sampler, struct sampler_member *member, const char *name);
+
+/* Reads such a file; its length, 0 where it cannot be read. */
+size_t sampler_read(struct sampler *sampler, struct sampler_member *member, const char *name,
+		    char *data, size_t capacity);
+
+/* Reads a file of /proc by its path there. */
+size_t sampler_read_at(const struct sampler *sampler, const char *path, char *data,
+		       size_t capacity);
+
+/* The same by a descriptor that is kept where there is room for it. */
+size_t sampler_read_kept(struct sampler *sampler, struct sampler_member *member,
+			 enum sample_file file, char *data);
+
+/* What a member used till now, and how many processors it has. */
+void sampler_read_cpu(struct sampler *sampler, struct sampler_member *member, char *data);
+
+/* Takes into account what a member that is gone used, and probably used after it was last seen. */
+void sampler_bury_cpu(struct sampler *sampler, const struct sampler_member *member);
+
+/* Once all members are read. */
+void sampler_share_processors(struct sampler *sampler);
+
+/* What orphans used that were reaped for the tree, by PID 1 or by us. */
+uint64_t sampler_reaped_ns(const struct sampler *sampler);
 
 #endif

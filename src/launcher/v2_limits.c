@@ -135,11 +135,11 @@ int launch_limits_prepare(struct launch *launch)
 	*limits = (struct limits){.place = {.inside = launch->plan.namespaces,
 					    .proc_fd = -1,
 					    .stored_fds = {-1, -1},
-					    .segments_fd = -1}};
+					    .table_fds = {-1, -1, -1}}};
 	if (launch->work->has_limits)
 		limits->asked = launch->work->limits;
 	launch->limits = limits;
-	launch->plan.segments = limits->asked.has_resident_bytes;
+	launch->plan.tables = limits->asked.has_resident_bytes;
 	if (limits->asked.has_cpu_micros)
 		limits->processors = count_processors();
 	if (launch_storage_prepare(launch) != 0)
@@ -158,7 +158,9 @@ void launch_limits_take(struct launch *launch, const int view[VIEW_COUNT])
 	place->proc_fd = view[VIEW_PROC];
 	place->stored_fds[0] = view[VIEW_TMP];
 	place->stored_fds[1] = view[VIEW_STAGE];
-	place->segments_fd = view[VIEW_SEGMENTS];
+	place->table_fds[SAMPLE_SEGMENTS] = view[VIEW_SEGMENTS];
+	place->table_fds[SAMPLE_QUEUES] = view[VIEW_QUEUES];
+	place->table_fds[SAMPLE_SEMAPHORES] = view[VIEW_SEMAPHORES];
 }
 
 /* ---- reaching a limit ------------------------------------------------------------------------ */
@@ -370,6 +372,7 @@ static void take_look(struct launch *launch, unsigned int what)
 		return;
 	}
 	if (what & SAMPLE_MEMORY) {
+		sampler_read_tables(sampler);
 		limits->grown = minus(sampler_memory_most(sampler), limits->seen_most);
 		limits->seen_most = sampler_memory_most(sampler);
 		if (asked->has_resident_bytes && now >= limits->files_at) {
@@ -395,6 +398,7 @@ struct sampler *launch_sampler(struct launch *launch)
 	if (limits->looks)
 		return &limits->sampler;
 	limits->place.main = launch->first_pid;
+	limits->place.processors = limits->processors;
 	limits->place.now_ns = launch->exec_ns;
 	limits->looks = sampler_init(&limits->sampler, &limits->place) == 0;
 	return limits->looks ? &limits->sampler : NULL;

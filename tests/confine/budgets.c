@@ -196,6 +196,17 @@ CPU_IS_HELD(children_of_a_stopped_process, "burn-stopped", "4", true)
 CPU_IS_HELD(short_lived_children, "burn-short", "2", false)
 CPU_IS_HELD(children_nobody_waits_for, "burn-unwaited", "2", false)
 
+/* They say how much they used by their own clocks, and end by themselves at five times the limit. */
+CPU_IS_HELD(threads_beside_a_sleeper, "burn-beside-sleepers", "2", false)
+
+EVERYWHERE_WITHIN(threads_beside_a_sleeper_use_what_they_say, 150)
+{
+	struct ran ran = run_spec(deed(place, "burn-beside-sleepers", "2"));
+
+	EXPECT_SAID(&ran, "burnt");
+	EXPECT_STR(ran.outcome, "Completed");
+}
+
 EVERYWHERE_WITHIN(what_is_held_is_really_used_otherwise, 150)
 {
 	expect_cpu_used(place, deed(place, "burn-threads", "8"));
@@ -386,6 +397,30 @@ EVERYWHERE_WITHIN(system_v_segments_count, 120)
 	expect_memory_held(place, "fill-segment", "1000", NULL);
 	expect_memory_had(place, "fill-segment", "40", NULL, true);
 	expect_memory_had(place, "fill-segment", "200", NULL, false);
+	expect_memory_held(place, "fill-last-segment", "1000", NULL);
+	expect_memory_had(place, "fill-last-segment", "40", NULL, true);
+	expect_memory_had(place, "fill-last-segment", "200", NULL, false);
+}
+
+/* What the kernel keeps for them nobody has mapped, and they outlive whoever made them. */
+EVERYWHERE_WITHIN(semaphores_and_queues_count, 120)
+{
+	/* There a group refuses more of them. */
+	if (place->bare || kernel_controls(BV_CONTROLLER_MEMORY))
+		return;
+	expect_memory_held(place, "fill-semaphores", "1000", NULL);
+	expect_memory_had(place, "fill-semaphores", "40", NULL, true);
+	expect_memory_had(place, "fill-semaphores", "200", NULL, false);
+	expect_memory_held(place, "fill-queues", "400", NULL);
+	expect_memory_had(place, "fill-queues", "40", NULL, true);
+	expect_memory_had(place, "fill-queues", "200", NULL, false);
+}
+
+EVERYWHERE_WITHIN(memory_of_a_process_without_its_first_thread_counts, 120)
+{
+	expect_memory_held(place, "fill-without-first-thread", "1000", NULL);
+	expect_memory_had(place, "fill-without-first-thread", "40", NULL, true);
+	expect_memory_had(place, "fill-without-first-thread", "200", NULL, false);
 }
 
 /* ---- tasks and descriptors ------------------------------------------------------------------- */

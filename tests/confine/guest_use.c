@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -119,6 +121,59 @@ static void burn_unwaited(int count)
 
 	sigaction(SIGCHLD, &nobody_waits, NULL);
 	burn_short(count);
+}
+
+struct beside {
+	int64_t used_us; /* by all, by their own clocks */
+	int64_t most_us;
+};
+
+static int64_t own_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void *burn_a_moment(void *shared)
+{
+	enum { MOMENT_US = 800 };
+	struct beside *beside = shared;
+
+	while (own_us() < MOMENT_US)
+		;
+	__atomic_fetch_add(&beside->used_us, own_us(), __ATOMIC_RELAXED);
+	_exit(0);
+}
+
+/* Their first thread sleeps, another works for less than a look takes to come, and nobody waits. */
+static void burn_beside_sleepers(int seconds)
+{
+	enum { PARENTS = 8 };
+	const struct sigaction nobody_waits = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+	struct beside *beside = mmap(NULL, sizeof(*beside), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const int64_t most_us = (int64_t)seconds * 1000000;
+	bool first = true;
+
+	alarm(GIVE_UP_S);
+	sigaction(SIGCHLD, &nobody_waits, NULL);
+	for (int i = 1; i < PARENTS && first; i++)
+		first = fork() != 0;
+	while (__atomic_load_n(&beside->used_us, __ATOMIC_RELAXED) < most_us) {
+		pthread_t thread;
+		const pid_t child = fork();
+
+		if (child == 0) {
+			if (pthread_create(&thread, NULL, burn_a_moment, beside) != 0)
+				_exit(1);
+			pause();
+		}
+		waitpid(child, NULL, 0);
+	}
+	say("burnt");
+	_exit(0);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -263,6 +318,61 @@ static void fill_memory_file(int mib)
 	write_mib(memfd_create("fill", MFD_CLOEXEC), mib);
 }
 
+static void *fill_and_end(void *mib)
+{
+	fill(*(const int *)mib);
+	_exit(0);
+}
+
+/* A process without its first thread, which is the one that most of /proc tells of. */
+static void fill_without_first_thread(int mib)
+{
+	static int much;
+	pthread_t thread;
+
+	much = mib;
+	if (pthread_create(&thread, NULL, fill_and_end, &much) != 0)
+		return;
+	pthread_exit(NULL);
+}
+
+/* The kernel's own memory, as far as System V has a limit of it. */
+static void fill_semaphores(int mib)
+{
+	enum { A_SET = 32000, SEMAPHORE_BYTES = 64 };
+
+	for (int64_t left = (int64_t)mib * MIB; left > 0; left -= A_SET * SEMAPHORE_BYTES) {
+		if (semget(IPC_PRIVATE, A_SET, IPC_CREAT | 0600) < 0) {
+			say("no semaphores");
+			return;
+		}
+	}
+	usleep(HOLD_MS * 1000);
+	say("filled");
+}
+
+static void fill_queues(int mib)
+{
+	enum { MESSAGE = 8192, MESSAGES = 2 };
+	static struct {
+		long type;
+		char text[MESSAGE];
+	} message = {.type = 1};
+
+	for (int64_t left = (int64_t)mib * MIB; left > 0; left -= MESSAGE * MESSAGES) {
+		const int queue = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+
+		for (int i = 0; i < MESSAGES; i++) {
+			if (msgsnd(queue, &message, MESSAGE, IPC_NOWAIT) != 0) {
+				say("no queue");
+				return;
+			}
+		}
+	}
+	usleep(HOLD_MS * 1000);
+	say("filled");
+}
+
 static void fill_segment(int mib)
 {
 	const size_t bytes = (size_t)mib * MIB;
@@ -277,6 +387,20 @@ static void fill_segment(int mib)
 	shmdt(memory);
 	usleep(HOLD_MS * 1000);
 	say("filled");
+}
+
+/* The one that is large comes last in a table that is longer than anybody reads at once. */
+static void fill_last_segment(int mib)
+{
+	enum { SMALL = 1000 };
+
+	for (int i = 0; i < SMALL; i++) {
+		if (shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600) < 0) {
+			say("no segment");
+			return;
+		}
+	}
+	fill_segment(mib);
 }
 
 /* The file and its mapping are one. */
@@ -359,6 +483,8 @@ static bool do_burn(const char *verb, int count)
 		burn_short(count);
 	else if (strcmp(verb, "burn-unwaited") == 0)
 		burn_unwaited(count);
+	else if (strcmp(verb, "burn-beside-sleepers") == 0)
+		burn_beside_sleepers(count);
 	else
 		return false;
 	pause();
@@ -385,6 +511,14 @@ static bool do_fill(const char *verb, int mib)
 		fill_memory_file(mib);
 	else if (strcmp(verb, "fill-segment") == 0)
 		fill_segment(mib);
+	else if (strcmp(verb, "fill-last-segment") == 0)
+		fill_last_segment(mib);
+	else if (strcmp(verb, "fill-semaphores") == 0)
+		fill_semaphores(mib);
+	else if (strcmp(verb, "fill-queues") == 0)
+		fill_queues(mib);
+	else if (strcmp(verb, "fill-without-first-thread") == 0)
+		fill_without_first_thread(mib);
 	else
 		return false;
 	return true;

@@ -232,10 +232,33 @@ TEST(segments_are_added_up)
 		"-559038737          1  1600                  4096     3     3      1  1000  1000  1000"
 		"  1000 1764209000          0 1764209000                  4096                     0\n";
 
-	EXPECT_UINT(sample_segments(text, sizeof(text) - 1), 67108864 + 4096 + 4096);
-	EXPECT_UINT(sample_segments("", 0), 0);
+	EXPECT_UINT(sample_table(SAMPLE_SEGMENTS, text, sizeof(text) - 1), 67108864 + 4096 + 4096);
+	EXPECT_UINT(sample_table(SAMPLE_SEGMENTS, "", 0), 0);
 	/* Cut off where the buffer ended: what is whole counts. */
-	EXPECT_UINT(sample_segments(text, sizeof(text) - 30), 67108864 + 4096);
+	EXPECT_UINT(sample_table(SAMPLE_SEGMENTS, text, sizeof(text) - 30), 67108864 + 4096);
+}
+
+TEST(queues_and_semaphores_are_added_up)
+{
+	static const char queues[] =
+		"       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  "
+		"cgid      stime      rtime      ctime\n"
+		"         0          0   600       16384          2     3     0     0     0     0     "
+		"0 1764209000          0 1764209000\n"
+		"         7          1   600           0      16384     3     0     0     0     0     "
+		"0 1764209000          0 1764209000\n";
+	static const char sets[] =
+		"       key      semid perms      nsems   uid   gid  cuid  cgid      otime      "
+		"ctime\n"
+		"         0          0   600      32000     0     0     0     0          0 1764209000\n";
+
+	/* A message that holds nothing takes room all the same. */
+	EXPECT_UINT(sample_table(SAMPLE_QUEUES, queues, sizeof(queues) - 1),
+		    16384 + 2 * 64 + 16384 * 64 + 2 * 256);
+	EXPECT_UINT(sample_table(SAMPLE_SEMAPHORES, sets, sizeof(sets) - 1), 32000 * 64 + 256);
+	EXPECT_UINT(sample_table(SAMPLE_SEMAPHORES, "0 0 600\n", 8), 0);
+	EXPECT_UINT(sample_table(SAMPLE_SEMAPHORES, "0 0 600 99999999999999999999\n", 29),
+		    UINT64_MAX);
 }
 
 TEST(processors_are_counted)
@@ -302,7 +325,8 @@ TEST(no_text_whatever_does_harm)
 		(void)sample_rollup(copy, size, &share);
 		(void)sample_map_line(copy, size, &map);
 		(void)sample_schedstat(copy, size, &one, &two);
-		(void)sample_segments(copy, size);
+		for (int i = 0; i < SAMPLE_TABLES; i++)
+			(void)sample_table((enum sample_table)i, copy, size);
 		(void)sample_processors(copy, size);
 		free(copy);
 	}

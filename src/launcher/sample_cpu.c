@@ -86,9 +86,9 @@ static void read_threads(const struct sampler *sampler, struct sampler_member *m
 	if (tasks == NULL)
 		return;
 	if (member->threads > THREADS_A_TIME)
-		seekdir(tasks, (long)(sampler->look_ns / 1000 %
-				      (member->threads - THREADS_A_TIME + 1)) +
-				       DOTS);
+		seekdir(tasks,
+			(long)(sampler->look_ns / 1000 % (member->threads - THREADS_A_TIME + 1)) +
+				DOTS);
 	while (sum.count < THREADS_A_TIME && (entry = readdir(tasks)) != NULL) {
 		if (entry->d_name[0] != '.')
 			add_thread(sampler, member, entry->d_name, data, &sum);

@@ -3,8 +3,8 @@
  * sample_memory.c - what all members together hold of the machine's memory.
  *
  * Counted are anonymous and shared memory, what of it is swapped out, page tables, memory files and
- * System V segments whether mapped or not, and what the private root's filesystem holds.  Not
- * counted is what the kernel can take back or charges to nobody we can ask: file pages, and buffers
+ * System V segments whether mapped or not, System V semaphores and messages, and what the private
+ * root's filesystem holds.  Not counted is what the kernel can take back or charges to nobody we can ask: file pages, and buffers
  * of pipes and sockets, with the memory files that only lie in such a buffer.
  */
 #include "sampler.h"

@@ -238,9 +238,8 @@ static uint64_t table_bytes(enum sample_table table, const uint64_t *columns)
 uint64_t sample_table(enum sample_table table, const char *text, size_t size)
 {
 	enum { COLUMNS = 16 };
-	static const size_t needed[SAMPLE_TABLES] = {[SAMPLE_SEGMENTS] = COLUMNS,
-						     [SAMPLE_QUEUES] = 5,
-						     [SAMPLE_SEMAPHORES] = 4};
+	static const size_t needed[SAMPLE_TABLES] = {
+		[SAMPLE_SEGMENTS] = COLUMNS, [SAMPLE_QUEUES] = 5, [SAMPLE_SEMAPHORES] = 4};
 	const char *end = text + size;
 	uint64_t sum = 0;
 

@@ -212,8 +212,7 @@ static size_t read_all(int fd, char *data, size_t capacity)
 	return size;
 }
 
-size_t sampler_read_at(const struct sampler *sampler, const char *path, char *data,
-		       size_t capacity)
+size_t sampler_read_at(const struct sampler *sampler, const char *path, char *data, size_t capacity)
 {
 	return read_all(openat(sampler->proc_fd, path, O_RDONLY | O_CLOEXEC), data, capacity);
 }

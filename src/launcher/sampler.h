@@ -40,7 +40,7 @@ struct sampler_member {
 	 * none; 0 */
 	pid_t living;
 	pid_t parent;
-	char state; /* at the last look */
+	char state;       /* at the last look */
 	uint32_t running; /* and how many processors it had then, in thousandths */
 	uint64_t start;
 	uint64_t cpu_ns, waited_ns;
@@ -64,7 +64,8 @@ struct sampler {
 	/* System V IPC; a table may take several looks. */
 	struct sampler_table {
 		int fd; /* -1 */
-		uint64_t bytes; /* of the last whole round, or of this one so far where that is more */
+		uint64_t
+			bytes; /* of the last whole round, or of this one so far where that is more */
 		uint64_t found;
 		char rest[512]; /* a line that was cut off */
 		size_t rest_size;
@@ -96,7 +97,7 @@ struct sampler {
 	/* ---- of those that are gone ---- */
 	uint64_t gone_ns;     /* as last seen */
 	uint64_t gone_likely; /* what they probably came to in the end */
-	uint64_t missed; /* at this look: listed, but gone before they could be read */
+	uint64_t missed;      /* at this look: listed, but gone before they could be read */
 	/* Of those that were met for the first time: how many, and their processors, in thousandths. */
 	uint64_t met, met_running;
 

@@ -397,9 +397,9 @@ EVERYWHERE_WITHIN(system_v_segments_count, 120)
 	expect_memory_held(place, "fill-segment", "1000", NULL);
 	expect_memory_had(place, "fill-segment", "40", NULL, true);
 	expect_memory_had(place, "fill-segment", "200", NULL, false);
-	expect_memory_held(place, "fill-last-segment", "1000", NULL);
-	expect_memory_had(place, "fill-last-segment", "40", NULL, true);
-	expect_memory_had(place, "fill-last-segment", "200", NULL, false);
+	expect_memory_held(place, "fill-last-segments", "1000", NULL);
+	expect_memory_had(place, "fill-last-segments", "40", NULL, true);
+	expect_memory_had(place, "fill-last-segments", "200", NULL, false);
 }
 
 /* What the kernel keeps for them nobody has mapped, and they outlive whoever made them. */

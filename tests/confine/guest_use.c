@@ -373,34 +373,41 @@ static void fill_queues(int mib)
 	say("filled");
 }
 
-static void fill_segment(int mib)
+/* Mapped only for as long as it takes to fill it. */
+static bool make_segment(size_t bytes)
 {
-	const size_t bytes = (size_t)mib * MIB;
 	int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
 	char *memory = id >= 0 ? shmat(id, NULL, 0) : (void *)-1;
 
-	if (id < 0 || memory == (void *)-1) {
+	if (id < 0 || memory == (void *)-1)
+		return false;
+	touch(memory, bytes);
+	shmdt(memory);
+	return true;
+}
+
+static void fill_segment(int mib)
+{
+	if (!make_segment((size_t)mib * MIB)) {
 		say("no segment");
 		return;
 	}
-	touch(memory, bytes);
-	shmdt(memory);
 	usleep(HOLD_MS * 1000);
 	say("filled");
 }
 
-/* The one that is large comes last in a table that is longer than anybody reads at once. */
-static void fill_last_segment(int mib)
+/* Those that are large come last in a table that is longer than anybody reads at once. */
+static void fill_last_segments(int mib)
 {
-	enum { SMALL = 1000 };
+	enum { SMALL = 1000, PART = 8 };
+	bool made = true;
 
-	for (int i = 0; i < SMALL; i++) {
-		if (shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600) < 0) {
-			say("no segment");
-			return;
-		}
-	}
-	fill_segment(mib);
+	for (int i = 0; i < SMALL && made; i++)
+		made = shmget(IPC_PRIVATE, PAGE, IPC_CREAT | 0600) >= 0;
+	for (int i = 0; i < mib && made; i += PART)
+		made = make_segment((size_t)PART * MIB);
+	usleep(HOLD_MS * 1000);
+	say(made ? "filled" : "no segment");
 }
 
 /* The file and its mapping are one. */
@@ -511,8 +518,8 @@ static bool do_fill(const char *verb, int mib)
 		fill_memory_file(mib);
 	else if (strcmp(verb, "fill-segment") == 0)
 		fill_segment(mib);
-	else if (strcmp(verb, "fill-last-segment") == 0)
-		fill_last_segment(mib);
+	else if (strcmp(verb, "fill-last-segments") == 0)
+		fill_last_segments(mib);
 	else if (strcmp(verb, "fill-semaphores") == 0)
 		fill_semaphores(mib);
 	else if (strcmp(verb, "fill-queues") == 0)

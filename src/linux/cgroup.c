@@ -64,7 +64,8 @@ static int make_leaf(const char *place, struct bv_cgroup *ret_group)
 			errno = ENAMETOOLONG;
 			return -1;
 		}
-		if (mkdir(ret_group->path, 0755) != 0)
+		/* Nobody else may open it, and so lock it. */
+		if (mkdir(ret_group->path, 0700) != 0)
 			return -1;
 		ret_group->fd = open_group(AT_FDCWD, ret_group->path);
 		if (ret_group->fd >= 0 && flock(ret_group->fd, LOCK_SH | LOCK_NB) == 0 &&

@@ -467,7 +467,7 @@ struct bv_str bv__text_summary(struct bv_arena *arena, const struct bv_report_bo
 	case BV_OUTCOME_KILLED:
 		return limit_text(arena, body);
 	case BV_OUTCOME_DENIED:
-		return bv_arena_format(arena, "was ended by the system call filter");
+		return bv_arena_format(arena, "was killed by SIGSYS, the filter's or its own");
 	case BV_OUTCOME_UNSUPPORTED:
 		return bv_arena_format(arena, "was refused by the backend; nothing ran");
 	case BV_OUTCOME_SUPERVISOR_FAULT:

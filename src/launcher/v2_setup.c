@@ -395,6 +395,11 @@ static int prepare_filter(struct launch *launch)
 		errno = EINVAL;
 		return -1;
 	}
+	if (launch->work->has_limits && launch->work->limits.has_resident_bytes &&
+	    bv_seccomp_refuse_hiding(instructions, BV_LAUNCH_FILTER_MAX, &count, NULL) != BV_OK) {
+		errno = EINVAL;
+		return -1;
+	}
 	launch->plan.filter = (struct sock_fprog){(unsigned short)count, instructions};
 	launch->plan.filter_flags = launch->work->seccomp.notify ? BV_SECCOMP_FLAG_NEW_LISTENER : 0;
 	return 0;

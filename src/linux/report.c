@@ -19,7 +19,7 @@
 #include "run.h"
 #include "seccomp_filter.h"
 
-enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 20, SECCOMP_ROOM = BV_SECCOMP_PROGRAM_MAX + 16 };
+enum { TEXT_MAX = 1024, OWN_FACTS_MAX = 20, SECCOMP_ROOM = BV_SECCOMP_PROGRAM_MAX + 32 };
 
 struct reporting {
 	const struct bv_backend_run *run;
@@ -434,6 +434,9 @@ static void put_filter_fact(struct reporting *reporting)
 	/* As the launcher does where it counts tasks. */
 	if (reporting->run->lowered.body.work.limits.has_process_count && seccomp->notify &&
 	    bv_seccomp_ask_for_tasks(seccomp, program, SECCOMP_ROOM, &count, NULL) != BV_OK)
+		return;
+	if (reporting->run->lowered.body.work.limits.has_resident_bytes &&
+	    bv_seccomp_refuse_hiding(program, SECCOMP_ROOM, &count, NULL) != BV_OK)
 		return;
 	bv_hash_bytes(program, count * sizeof(program[0]), &digest);
 	bv_digest_hex(&digest, hex);

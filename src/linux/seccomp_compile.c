@@ -235,3 +235,16 @@ enum bv_code bv_seccomp_compile(const struct bv_launch_seccomp *launch, struct s
 {
 	return bv__seccomp_compile_for(BV_NATIVE_ARCH, launch, insns, capacity, ret_count, err);
 }
+
+enum bv_code bv__seccomp_put_before(const struct sock_filter *first, size_t first_count,
+				    struct sock_filter *insns, size_t capacity, size_t *count,
+				    struct bv_error *err)
+{
+	if (*count + first_count > capacity)
+		return bv_fail(err, BV_E_MEMORY, "seccomp",
+			       "the filter needs more than %zu instructions", capacity);
+	memmove(insns + first_count, insns, *count * sizeof(*insns));
+	memcpy(insns, first, first_count * sizeof(*insns));
+	*count += first_count;
+	return BV_OK;
+}

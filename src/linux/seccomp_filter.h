@@ -96,6 +96,16 @@ enum bv_code bv_seccomp_ask_for_tasks(const struct bv_launch_seccomp *launch,
 /* Whether a notification asks for that: an allowed call that makes a task, and nothing else. */
 bool bv_seccomp_makes_task(const struct bv_launch_seccomp *launch, const struct seccomp_data *data);
 
+/* ---- seccomp_hide.c: memory looked at by the launcher ---- */
+
+/*
+ * Puts before a program, and before what asks for tasks, that nobody may hide what it has open: threads
+ * have no descriptors of their own, and a process stays dumpable.  EPERM, and nobody is told of it.
+ * BV_E_MEMORY if there is no room for twenty instructions more.
+ */
+enum bv_code bv_seccomp_refuse_hiding(struct sock_filter *insns, size_t capacity, size_t *count,
+				      struct bv_error *err);
+
 /* The same for a program of another architecture than this one: tests judge all on one machine. */
 enum bv_code bv__seccomp_compile_for(uint32_t arch, const struct bv_launch_seccomp *launch,
 				     struct sock_filter *insns, size_t capacity, size_t *ret_count,

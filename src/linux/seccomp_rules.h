@@ -149,4 +149,9 @@ enum bv_code bv__seccomp_write(const struct bv_seccomp_arch *arch, bool notify,
 			       const uint8_t rules[BV_SYSCALL_LIMIT], struct sock_filter *insns,
 			       size_t capacity, size_t *ret_count, struct bv_error *err);
 
+/* Puts instructions before a program; their jumps to just behind themselves go on with it. */
+enum bv_code bv__seccomp_put_before(const struct sock_filter *first, size_t first_count,
+				    struct sock_filter *insns, size_t capacity, size_t *count,
+				    struct bv_error *err);
+
 #endif

@@ -10,7 +10,6 @@
 
 #include <linux/sched.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/syscall.h>
 
 #include "linux/seccomp_rules.h"
@@ -74,11 +73,5 @@ enum bv_code bv_seccomp_ask_for_tasks(const struct bv_launch_seccomp *launch,
 
 	if (launch->spawn == BV_SPAWN_DENY_NEW_TASKS)
 		return BV_OK;
-	if (*count + REST > capacity)
-		return bv_fail(err, BV_E_MEMORY, "seccomp",
-			       "the filter needs more than %zu instructions", capacity);
-	memmove(insns + REST, insns, *count * sizeof(*insns));
-	memcpy(insns, ask, sizeof(ask));
-	*count += REST;
-	return BV_OK;
+	return bv__seccomp_put_before(ask, REST, insns, capacity, count, err);
 }

@@ -378,6 +378,25 @@ EVERYWHERE_WITHIN(memory_files_count_without_being_mapped, 120)
 	expect_memory_had(place, "fill-memory-file", "200", NULL, false);
 }
 
+/* Only where nobody looks may it hide. */
+static void expect_hiding_is_no_use(const struct place *place, const char *verb)
+{
+	struct ran ran = run_spec(filling(place, verb, "200", NULL));
+
+	EXPECT_SAID(&ran, "hidden");
+	EXPECT_SAID(&ran, "filled");
+	expect_memory_held(place, verb, "1000", NULL);
+	expect_memory_had(place, verb, "40", NULL, true);
+}
+
+EVERYWHERE_WITHIN(what_a_process_has_open_cannot_be_hidden_from_looks, 120)
+{
+	if (!has_sealed_memory_files())
+		return;
+	expect_hiding_is_no_use(place, "fill-hidden");
+	expect_hiding_is_no_use(place, "fill-beside");
+}
+
 EVERYWHERE_WITHIN(what_is_stored_in_memory_counts, 120)
 {
 	/* Without namespaces neither is the boundary's own. */

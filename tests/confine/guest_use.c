@@ -318,6 +318,32 @@ static void fill_memory_file(int mib)
 	write_mib(memfd_create("fill", MFD_CLOEXEC), mib);
 }
 
+/* From whoever is not root and looks into /proc. */
+static void fill_hidden(int mib)
+{
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	say(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? "hidden" : "in sight");
+	fill_memory_file(mib);
+}
+
+static void *fill_own_table(void *mib)
+{
+	say(unshare(CLONE_FILES) == 0 ? "hidden" : "in sight");
+	fill_memory_file(*(const int *)mib);
+	_exit(0);
+}
+
+/* What one thread has open the first one has not. */
+static void fill_beside(int mib)
+{
+	static int much;
+	pthread_t thread;
+
+	much = mib;
+	if (pthread_create(&thread, NULL, fill_own_table, &much) == 0)
+		pause();
+}
+
 static void *fill_and_end(void *mib)
 {
 	fill(*(const int *)mib);
@@ -520,6 +546,10 @@ static bool do_fill(const char *verb, int mib)
 		fill_segment(mib);
 	else if (strcmp(verb, "fill-last-segments") == 0)
 		fill_last_segments(mib);
+	else if (strcmp(verb, "fill-hidden") == 0)
+		fill_hidden(mib);
+	else if (strcmp(verb, "fill-beside") == 0)
+		fill_beside(mib);
 	else if (strcmp(verb, "fill-semaphores") == 0)
 		fill_semaphores(mib);
 	else if (strcmp(verb, "fill-queues") == 0)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,6 +108,18 @@ const char *place_lacks(bool bare)
 		return NULL;
 	(void)snprintf(why, sizeof(why), "no userns: %s", strerror(error));
 	return why;
+}
+
+const char *staging_lacks(void)
+{
+	/* A file of a tmpfs that the kernel has mounted for itself. */
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	bool kept = fsetxattr(fd, "user.test", "", 0, 0) == 0;
+
+	close(fd);
+	return place_lacks(false) != NULL ? place_lacks(false)
+	       : kept                     ? NULL
+					  : "no overlay: tmpfs has no user attributes (Linux 6.6)";
 }
 
 static _Noreturn void be_in(const struct place *place, place_fn *body)

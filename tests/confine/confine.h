@@ -47,6 +47,8 @@ enum { BARE_LANDLOCK_ABI = 3 };
 int landlock_abi(void);
 /* Whether this kernel can seal a memory file against being executed (Linux 6.3); others get none inside. */
 bool has_sealed_memory_files(void);
+/* Why what is written in a place with namespaces cannot be kept apart here; NULL where it can. */
+const char *staging_lacks(void);
 /* Whether the kernel itself holds what this enum bv_controller is for, for runs of this process. */
 bool kernel_controls(unsigned int controller);
 

@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "confine.h"
@@ -240,16 +238,6 @@ EVERYWHERE(a_tmp_smaller_than_the_limit_is_not_the_limit)
 	EXPECT_INT(witness_of(&ran)->finding, BV_FINDING_WITHIN_LIMIT);
 }
 
-/* Linux 6.6: an overlay keeps there what it must remember. */
-static bool memory_keeps_attributes(void)
-{
-	const int fd = memfd_create("attributes", MFD_CLOEXEC);
-	const bool keeps = fd >= 0 && fsetxattr(fd, "user.kept", "x", 1, 0) == 0;
-
-	close(fd);
-	return keeps;
-}
-
 EVERYWHERE(what_is_staged_and_tmp_together_keep_to_the_limit)
 {
 	const char *work = make_dir(place, "work");
@@ -262,7 +250,7 @@ EVERYWHERE(what_is_staged_and_tmp_together_keep_to_the_limit)
 	SURE(bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, work, err));
 	SURE(bv_spec_stage(spec, true, err));
 	SURE(bv_spec_require_enforced(spec, NULL, err));
-	if (place->bare || !memory_keeps_attributes()) {
+	if (place->bare || staging_lacks() != NULL) {
 		struct bv_plan *plan = NULL;
 
 		EXPECT(bv_plan_make(spec, "linux", &plan, &why) != BV_OK);

@@ -40,6 +40,9 @@ out_is "read $work/in/file: content
 list $work/in: 4" "what is granted can be read and listed"
 wasm --read . "$GUEST" read in/file
 out_is "read in/file: content" "relative paths begin in the working directory"
+wasm --read in "$GUEST" read in/file read in/../secret/file
+out_has "read in/file: content" "also where only what lies below it is granted"
+out_lacks SECRET "and then too lead nowhere else"
 wasm --expose "$work/in:/data" "$GUEST" read /data/file read "$work/in/file"
 out_has "read /data/file: content" "an exposed directory stands where it is shown"
 out_lacks "read $work/in/file: content" "and not where it is"

@@ -17,7 +17,7 @@
 
 enum {
 	ARGS_FIXED = 24,
-	PREOPENS_MAX = 120,                 /* OPTIONS_PREOPENS_MAX, less our own */
+	PREOPENS_MAX = 60,		       /* OPTIONS_PREOPENS_MAX, under two names, and more */
 	HELPER_BYTES = 4 << 20,             /* what the helper needs beside the guest's memory */
 	COMPILE_CPU_MICROS = 120 * 1000000, /* an interpreter of 16 MB takes thirty seconds */
 	COMPILE_WALL_MICROS = 600 * 1000000,
@@ -175,9 +175,25 @@ static unsigned int access_at(const struct preopens *preopens, struct bv_str pat
 	return access;
 }
 
+static const char *const names[] = {"", "read", "write", "both"}; /* by the bits of enum wasi_access */
+
+/* What is granted below the working directory, by the names it has from there. */
+static void put_below(struct inner *inner, const struct preopens *preopens, struct bv_str cwd)
+{
+	const size_t skipped = cwd.len == 1 ? 1 : cwd.len + 1;
+
+	for (size_t i = 0; i < preopens->count; i++) {
+		const struct preopen *item = &preopens->items[i];
+
+		if (!bv_path_covers(cwd, item->path) || item->path.len <= skipped)
+			continue;
+		put_path(inner, "name", bv_str_from(item->path.data + skipped));
+		put_path(inner, names[item->access], item->path);
+	}
+}
+
 static void put_preopens(struct inner *inner, const struct preopens *preopens)
 {
-	static const char *const names[] = {"", "read", "write", "both"};
 	const struct bv_execution_options *execution = &inner->run->plan->execution;
 	struct bv_str cwd = {NULL, 0};
 	unsigned int access = 0;
@@ -191,6 +207,8 @@ static void put_preopens(struct inner *inner, const struct preopens *preopens)
 	if (access != 0) {
 		put_text(inner, BV_STR("name=."));
 		put_path(inner, names[access], cwd);
+	} else if (cwd.data != NULL) {
+		put_below(inner, preopens, cwd);
 	}
 	for (size_t i = 0; i < preopens->count; i++)
 		put_path(inner, names[preopens->items[i].access], preopens->items[i].path);
@@ -422,7 +440,7 @@ enum bv_code bv__wasm_plan_run(struct bv__wasm_run *run, const char *helper, str
 	put_off(run->inner.budgets.has_wall_micros, &run->inner.budgets.wall_micros);
 	put_off(run->inner.budgets.has_cpu_micros, &run->inner.budgets.cpu_micros);
 	if (!open_args(&inner,
-		       ARGS_FIXED + PREOPENS_MAX + 4 + (wasm->has_args ? wasm->args.count : 0)))
+		       ARGS_FIXED + 3 * PREOPENS_MAX + 4 + (wasm->has_args ? wasm->args.count : 0)))
 		return refuse_memory(&inner);
 	put(&inner, "code", (uint64_t)run->code_fd);
 	put(&inner, "result", (uint64_t)run->result_fd);

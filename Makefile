@@ -79,6 +79,7 @@ bench: setup-all all ## cost of a launch, of a call, of a running program
 	@bench/run $(BUILD)
 	@bench/calls $(BUILD)
 	@bench/steady $(BUILD)
+	@[ ! -f $(BUILD)/src/bvisor-wasm-run ] || bench/wasm $(BUILD)
 
 fuzz: setup-all ## each decoder, FUZZ_SECONDS long
 	@tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t fib(unsigned int n)
+/* Not inlined into itself, which gcc does ten levels deep: this is about calls. */
+__attribute__((noinline)) static uint64_t fib(unsigned int n)
 {
 	return n < 2 ? n : fib(n - 1) + fib(n - 2);
 }
@@ -108,7 +109,8 @@ static uint64_t run_hashmap(void)
 		x ^= x >> 7;
 		x ^= x << 17;
 		key = x % 1000003 + 1;
-		for (slot = key * 0x9e3779b97f4a7c15U >> 43; keys[slot % SLOTS] && keys[slot % SLOTS] != key;)
+		for (slot = key * 0x9e3779b97f4a7c15U >> 43;
+		     keys[slot % SLOTS] && keys[slot % SLOTS] != key;)
 			slot++;
 		keys[slot % SLOTS] = key;
 		sum += values[slot % SLOTS]++;
@@ -150,11 +152,22 @@ static uint64_t run_mix(void)
 		}
 		for (size_t i = 0; i < sizeof text; i++) {
 			switch (text[i]) {
-			case ',': seen += (uint64_t)state; state = 0; break;
-			case '+': case '-': state = state == 0 ? 1 : 5; break;
-			case '.': state = state < 3 ? 3 : 5; break;
-			case 'e': state = state == 3 ? 4 : 5; break;
-			default: state = text[i] >= '0' && text[i] <= '9' ? (state ? state : 2) : 5;
+			case ',':
+				seen += (uint64_t)state;
+				state = 0;
+				break;
+			case '+':
+			case '-':
+				state = state == 0 ? 1 : 5;
+				break;
+			case '.':
+				state = state < 3 ? 3 : 5;
+				break;
+			case 'e':
+				state = state == 3 ? 4 : 5;
+				break;
+			default:
+				state = text[i] >= '0' && text[i] <= '9' ? (state ? state : 2) : 5;
 			}
 		}
 	}

@@ -17,7 +17,7 @@
 
 enum {
 	ARGS_FIXED = 24,
-	PREOPENS_MAX = 60,		       /* OPTIONS_PREOPENS_MAX, under two names, and more */
+	PREOPENS_MAX = 60,                  /* OPTIONS_PREOPENS_MAX, under two names, and more */
 	HELPER_BYTES = 4 << 20,             /* what the helper needs beside the guest's memory */
 	COMPILE_CPU_MICROS = 120 * 1000000, /* an interpreter of 16 MB takes thirty seconds */
 	COMPILE_WALL_MICROS = 600 * 1000000,
@@ -175,7 +175,8 @@ static unsigned int access_at(const struct preopens *preopens, struct bv_str pat
 	return access;
 }
 
-static const char *const names[] = {"", "read", "write", "both"}; /* by the bits of enum wasi_access */
+static const char *const names[] = {"", "read", "write",
+				    "both"}; /* by the bits of enum wasi_access */
 
 /* What is granted below the working directory, by the names it has from there. */
 static void put_below(struct inner *inner, const struct preopens *preopens, struct bv_str cwd)

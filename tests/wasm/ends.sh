@@ -97,6 +97,9 @@ refused "cannot be granted to a WebAssembly guest" "but not /"
 wasm --read /proc hello.wat
 refused "cannot be granted to a WebAssembly guest" "nor /proc"
 
+BVISOR_CACHE=none wasm --read /proc hello.wat
+refused "cannot be granted to a WebAssembly guest" "before anything is compiled"
+
 # Not a run: what is planned.
 "$BVISOR" wasm --plan --json hello.wat >plan.json
 check "a plan has the digest of the module" grep -q '"digest": *"[0-9a-f]\{64\}"' plan.json

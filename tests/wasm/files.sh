@@ -88,6 +88,11 @@ else
 	skip "control: a host that grants all" "no node"
 fi
 
+mkdir results; chmod 777 results
+wasm --journal "$work/journal.db" --write results --output results "$GUEST" write "$work/results/made" artifact
+status 0 "what it leaves can be kept"
+report_has '"name":"made"' "and the report has it, with its digest"
+
 mkfifo in/pipe
 wasm --wall 5s --read in "$GUEST" read "$work/in/pipe" exit 7
 status 7 "a pipe with a name does not hang the guest"

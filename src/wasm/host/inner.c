@@ -429,11 +429,6 @@ enum bv_code bv__wasm_plan_run(struct bv__wasm_run *run, const char *helper, str
 		if (!is_replaced(&asked->items[i].requirement))
 			run->inner.admitted.items[run->inner.admitted.count++] = asked->items[i];
 	}
-	/* Where it leaves its artifacts is a directory of the boundary's own. */
-	if (code == BV_OK && run->inner.execution.has_output_dir)
-		code = add_preopen(&inner, &preopens, run->inner.execution.output_dir,
-				   run->inner.execution.output_dir,
-				   WASI_ACCESS_READ | WASI_ACCESS_WRITE);
 	if (code == BV_OK)
 		code = admit_helper(&inner, fds, 2, &run->inner.admitted);
 	if (code != BV_OK)

@@ -246,6 +246,10 @@ static enum bv_code begin(struct bv__wasm_run *run, struct bv_error *err)
 		return code;
 	bv__launcher_close(&compiler);
 	make_key(run, &compiler);
+	/* What is wrong with the request is said before anything is compiled for it. */
+	code = bv__wasm_plan_run(run, compiler.path, err);
+	if (code != BV_OK)
+		return code;
 	run->code_fd = bv__wasm_cache_read(&run->key);
 	run->from_cache = run->code_fd >= 0;
 	return run->from_cache ? start_guest(run, err) : start_compiler(run, compiler.path, err);

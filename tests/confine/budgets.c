@@ -477,8 +477,13 @@ EVERYWHERE(threads_are_tasks)
 
 EVERYWHERE(the_most_descriptors_of_a_process_are_told)
 {
+	char hold_ms[16];
+
+	/* Where a look costs much, they are far between. */
+	(void)snprintf(hold_ms, sizeof(hold_ms), "%d", 400 * test_patience());
 	for (uint64_t limit = 20; limit <= 300; limit += 280) {
-		struct bv_spec *spec = guest_spec(place, "open", "100", ",", "sleep", "400", NULL);
+		struct bv_spec *spec = guest_spec(place, "open", "100", ",", "sleep", hold_ms,
+						  NULL);
 		const struct bv_budget_witness *witness;
 		struct ran ran;
 

@@ -364,7 +364,7 @@ DELEGATED(the_whole_tree_with_control_groups_in_it_is_refused)
 	struct bv_run *run = NULL;
 	struct bv_spec *spec;
 
-	if (place->user) /* mounting takes root */
+	if (geteuid() != 0) /* mounting takes root */
 		return;
 	find_groups();
 	EXPECT(unshare(CLONE_NEWNS) == 0 &&

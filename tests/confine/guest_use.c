@@ -199,19 +199,32 @@ static void fill(int mib)
 	say("filled");
 }
 
-/* Each of them little, all together much. */
+/* Each of them little, all together much: and none of them ends before all have had it for a while. */
 static void fill_processes(int mib)
 {
 	enum { PARTS = 16 };
+	int filled[2], over[2], count = 0;
+	char byte = 0;
 
+	if (pipe(filled) != 0 || pipe(over) != 0)
+		return;
 	for (int i = 0; i < PARTS; i++) {
-		if (fork() == 0) {
+		const pid_t pid = fork();
+
+		if (pid == 0) {
+			close(over[1]);
 			for (int part = 0; part < mib / PARTS; part++)
 				touch(map_memory(MIB, MAP_PRIVATE | MAP_ANONYMOUS, -1), MIB);
-			usleep(HOLD_MS * 1000);
-			_exit(0);
+			/* The second ends when the parent says so, by closing it. */
+			_exit(write(filled[1], &byte, 1) != 1 || read(over[0], &byte, 1) != 0);
 		}
+		count += pid > 0;
 	}
+	for (int i = 0; i < count; i++)
+		if (read(filled[0], &byte, 1) != 1)
+			return;
+	usleep(HOLD_MS * 1000);
+	close(over[1]);
 	while (wait(NULL) > 0)
 		;
 	say("filled");

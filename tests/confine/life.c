@@ -84,7 +84,7 @@ EVERYWHERE(a_storm_of_processes_does_not_outlive_the_run)
 	spec = guest_spec(place, "storm", "60", NULL);
 	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 500000, err));
 	/* Or it takes the machine's last process id, and everybody else's fork with it. */
-	SURE(bv_spec_budget(spec, BV_BUDGET_PROCESSES, 1500, err));
+	SURE(bv_spec_budget(spec, BV_BUDGET_PROCESSES, 1500 / (uint64_t)test_patience(), err));
 	ran = run_spec(spec);
 	EXPECT_STR(ran.outcome, "Timeout");
 	EXPECT_INT(count_storm(), 0);

@@ -166,7 +166,8 @@ enum { MIB = 1 << 20 };
 
 static struct bv_spec *limited(struct bv_spec *spec, uint64_t bytes)
 {
-	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 40 * UINT64_C(1000000), err));
+	SURE(bv_spec_budget(spec, BV_BUDGET_WALL,
+			    40 * UINT64_C(1000000) * (uint64_t)test_patience(), err));
 	if (bytes != 0)
 		SURE(bv_spec_budget(spec, BV_BUDGET_STORAGE, bytes, err));
 	return spec;

@@ -174,8 +174,8 @@ def play(bvisor, base):
     for name, value in stage.environment().items():
         flags += ["--env", f"{name}={value}"]
     print("\n==> With bvisor\n\n    $ bvisor run --read . --write . --wall 20s --report report.json -- python3 agent_task.py")
-    # bvisor's own environment: where its journal goes.  The program gets none of it.
-    said = stage.run([bvisor, "run", *flags, "--", *command], {"XDG_STATE_HOME": os.path.join(base, "state")})
+    # bvisor's own environment; the program gets none of it.  Not into the journal of whoever looks at it.
+    said = stage.run([bvisor, "run", *flags, "--", *command], {"BVISOR_JOURNAL": "none"})
     for name, words in said.items():
         print(f"      {name}: {': '.join(words)}")
     with_it = stage.seen(said)

@@ -359,23 +359,16 @@ static bool report_requirements(const struct bv_backend_run *run, struct bv_aren
 
 	body->admitted.items = bv_arena_array(arena, admitted->count,
 					      sizeof body->admitted.items[0]);
-	body->findings.items = bv_arena_array(arena, admitted->count,
-					      sizeof body->findings.items[0]);
-	if (body->admitted.items == NULL || body->findings.items == NULL)
+	if (body->admitted.items == NULL)
 		return false;
 	for (size_t i = 0; i < admitted->count; i++) {
 		body->admitted.items[i] = admitted->items[i];
 		body->admitted.items[i].mechanism = lies(run->sim, BV_SIM_DEEPER_MECHANISM)
 							    ? BV_STR("sim:landlock+private_root")
 							    : BV_STR("sim:honest:no-confinement");
-		body->findings.items[i] = (struct bv_boundary_finding){
-			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement,
-				       admitted->items[i].enforcement},
-		};
 	}
-	body->admitted.count = body->findings.count = admitted->count;
-	return true;
+	body->admitted.count = admitted->count;
+	return bv_report_held(arena, body);
 }
 
 static bool report_launch(const struct bv_backend_run *run, struct bv_arena *arena,

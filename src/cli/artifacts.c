@@ -6,8 +6,8 @@
  * terminal only when somebody insists.
  */
 #include "changes.h"
-#include "options.h"
 #include "table.h"
+#include "verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -274,100 +274,17 @@ static int settle(const struct cli_request *request, struct bv_journal *journal)
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	enum cli_command command;
-	int least, most; /* operands; 0: any number */
-	bool writes;
-} verbs[] = {
-	{"ls", CLI_ARTIFACTS_LS, 0, 1, false},
-	{"show", CLI_ARTIFACTS_SHOW, 1, 2, false},
-	{"diff", CLI_ARTIFACTS_DIFF, 1, 0, false},
-	{"commit", CLI_ARTIFACTS_COMMIT, 1, 0, true},
-	{"discard", CLI_ARTIFACTS_DISCARD, 1, 0, true},
-};
-
-static int act(const struct cli_request *request, struct bv_journal *journal)
-{
-	switch (request->command) {
-	case CLI_ARTIFACTS_LS:
-		return ls(request, journal);
-	case CLI_ARTIFACTS_SHOW:
-		return show(request, journal);
-	case CLI_ARTIFACTS_DIFF:
-		return diff(request, journal);
-	default:
-		return settle(request, journal);
-	}
-}
-
-/* Attempt and names may come before the flags: they go behind them. */
-static int put_flags_first(int argc, char **argv)
-{
-	char **sorted;
-	int operands = 0;
-
-	while (operands < argc && (argv[operands][0] != '-' || argv[operands][1] == '\0'))
-		operands++;
-	if (operands == 0 || operands == argc)
-		return 0;
-	sorted = calloc((size_t)argc, sizeof *sorted);
-	if (!sorted) {
-		cli_say("there is no memory");
-		return -1;
-	}
-	memcpy(sorted, argv + operands, (size_t)(argc - operands) * sizeof *sorted);
-	memcpy(sorted + argc - operands, argv, (size_t)operands * sizeof *sorted);
-	memcpy(argv, sorted, (size_t)argc * sizeof *sorted);
-	free(sorted);
-	return 0;
-}
-
-static int with_journal(size_t verb, int argc, char **argv)
-{
-	struct cli_request request;
-	struct bv_journal *journal = NULL;
-	int status;
-
-	if (put_flags_first(argc, argv) != 0)
-		return CLI_EXIT_REFUSED;
-	status = cli_request_read(verbs[verb].command, argc, argv, &request);
-	if (status != -1)
-		return status;
-	status = CLI_EXIT_REFUSED;
-	if (request.operand_count < verbs[verb].least ||
-	    (verbs[verb].most > 0 && request.operand_count > verbs[verb].most)) {
-		cli_say("artifacts %s: %d operands are given", verbs[verb].name,
-			request.operand_count);
-		cli_remedy("bvisor artifacts %s --help shows how it is used", verbs[verb].name);
-	} else if (cli_journal_none(&request)) {
-		cli_say("artifacts %s: --journal none names no journal", verbs[verb].name);
-		cli_remedy("name one with --journal PATH");
-	} else if (cli_journal_open(&request, !verbs[verb].writes, &journal) == 0) {
-		status = act(&request, journal);
-	}
-	bv_journal_close(journal);
-	cli_request_clear(&request);
-	return status;
-}
-
 int cli_artifacts(int argc, char **argv)
 {
-	const char *what = argc > 0 ? argv[0] : "";
+	static const struct cli_verb verbs[] = {
+		{"ls", CLI_ARTIFACTS_LS, 0, 1, false, ls},
+		{"show", CLI_ARTIFACTS_SHOW, 1, 2, false, show},
+		{"diff", CLI_ARTIFACTS_DIFF, 1, CLI_ANY_NUMBER, false, diff},
+		{"commit", CLI_ARTIFACTS_COMMIT, 1, CLI_ANY_NUMBER, true, settle},
+		{"discard", CLI_ARTIFACTS_DISCARD, 1, CLI_ANY_NUMBER, true, settle},
+	};
+	static const struct cli_noun noun = {"artifacts", "artifacts", verbs,
+					     sizeof verbs / sizeof *verbs};
 
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-		if (strcmp(what, verbs[i].name) == 0)
-			return with_journal(i, argc - 1, argv + 1);
-	}
-	if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) {
-		for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-			if (i > 0)
-				putchar('\n');
-			cli_help(verbs[i].command);
-		}
-		return cli_close_stdout(CLI_EXIT_OK);
-	}
-	cli_say("artifacts: '%s' is not something to do with artifacts", what);
-	cli_remedy("use ls, show, diff, commit or discard; bvisor artifacts --help says more");
-	return CLI_EXIT_REFUSED;
+	return cli_act(&noun, argc, argv);
 }

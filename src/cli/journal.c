@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* `bvisor journal`: what ran, whether the record of it is whole, and showing it to others. */
-#include "options.h"
 #include "table.h"
+#include "verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,6 +259,11 @@ static int show(const struct cli_request *request, struct bv_journal *journal)
 	void *data = NULL;
 	size_t size = 0;
 
+	if (!request->operand_count && (!request->json || request->report_path)) {
+		cli_say("journal show: no attempt is named");
+		cli_remedy("bvisor journal ls lists them; --json alone shows all records");
+		return CLI_EXIT_REFUSED;
+	}
 	if (!request->report_path)
 		return request->json ? show_records(request, journal) : show_text(request, journal);
 	/* The sealed bytes, as --report would have written them. */
@@ -419,11 +424,12 @@ static int export_to(const struct cli_request *request, struct bv_journal *journ
 	return fail(&error);
 }
 
-static int anchor(struct bv_journal *journal)
+static int anchor(const struct cli_request *request, struct bv_journal *journal)
 {
 	struct bv_error error = {0};
 	char *line = NULL;
 
+	(void)request;
 	if (bv_journal_anchor(journal, &line, &error) != BV_OK)
 		return fail(&error);
 	(void)fputs(line, stdout); /* cli_close_stdout looks at what became of it */
@@ -526,89 +532,19 @@ static int gc(const struct cli_request *request, struct bv_journal *journal)
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	enum cli_command command;
-	int least, most; /* operands */
-	bool writes;
-} verbs[] = {
-	{"ls", CLI_JOURNAL_LS, 0, 0, false},         {"show", CLI_JOURNAL_SHOW, 0, 1, false},
-	{"verify", CLI_JOURNAL_VERIFY, 0, 0, false}, {"export", CLI_JOURNAL_EXPORT, 1, 1, false},
-	{"anchor", CLI_JOURNAL_ANCHOR, 0, 0, false}, {"recover", CLI_JOURNAL_RECOVER, 0, 0, true},
-	{"gc", CLI_JOURNAL_GC, 0, 0, true},
-};
-
-static int act(const struct cli_request *request, struct bv_journal *journal)
-{
-	switch (request->command) {
-	case CLI_JOURNAL_LS:
-		return ls(request, journal);
-	case CLI_JOURNAL_SHOW:
-		return show(request, journal);
-	case CLI_JOURNAL_VERIFY:
-		return verify(request, journal);
-	case CLI_JOURNAL_EXPORT:
-		return export_to(request, journal);
-	case CLI_JOURNAL_ANCHOR:
-		return anchor(journal);
-	case CLI_JOURNAL_RECOVER:
-		return recover(request, journal);
-	default:
-		return gc(request, journal);
-	}
-}
-
-static int with_journal(size_t verb, int argc, char **argv)
-{
-	struct cli_request request;
-	struct bv_journal *journal = NULL;
-	int status;
-
-	/* The attempt or file may come before the flags. */
-	if (argc > 1 && (argv[0][0] != '-' || argv[0][1] == '\0')) {
-		char *first = argv[0];
-
-		memmove(argv, argv + 1, (size_t)(argc - 1) * sizeof *argv);
-		argv[argc - 1] = first;
-	}
-	status = cli_request_read(verbs[verb].command, argc, argv, &request);
-	if (status != -1)
-		return status;
-	status = CLI_EXIT_REFUSED;
-	if (request.operand_count < verbs[verb].least || request.operand_count > verbs[verb].most ||
-	    (verbs[verb].command == CLI_JOURNAL_SHOW && !request.json && !request.operand_count)) {
-		cli_say("journal %s: %d operands are given", verbs[verb].name,
-			request.operand_count);
-		cli_remedy("bvisor journal %s --help shows how it is used", verbs[verb].name);
-	} else if (cli_journal_none(&request)) {
-		cli_say("journal %s: --journal none names no journal", verbs[verb].name);
-		cli_remedy("name one with --journal PATH");
-	} else if (cli_journal_open(&request, !verbs[verb].writes, &journal) == 0) {
-		status = act(&request, journal);
-	}
-	bv_journal_close(journal);
-	cli_request_clear(&request);
-	return status;
-}
-
 int cli_journal(int argc, char **argv)
 {
-	const char *what = argc > 0 ? argv[0] : "";
+	static const struct cli_verb verbs[] = {
+		{"ls", CLI_JOURNAL_LS, 0, 0, false, ls},
+		{"show", CLI_JOURNAL_SHOW, 0, 1, false, show},
+		{"verify", CLI_JOURNAL_VERIFY, 0, 0, false, verify},
+		{"export", CLI_JOURNAL_EXPORT, 1, 1, false, export_to},
+		{"anchor", CLI_JOURNAL_ANCHOR, 0, 0, false, anchor},
+		{"recover", CLI_JOURNAL_RECOVER, 0, 0, true, recover},
+		{"gc", CLI_JOURNAL_GC, 0, 0, true, gc},
+	};
+	static const struct cli_noun noun = {"journal", "a journal", verbs,
+					     sizeof verbs / sizeof *verbs};
 
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-		if (strcmp(what, verbs[i].name) == 0)
-			return with_journal(i, argc - 1, argv + 1);
-	}
-	if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0) {
-		for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-			if (i > 0)
-				putchar('\n');
-			cli_help(verbs[i].command);
-		}
-		return cli_close_stdout(CLI_EXIT_OK);
-	}
-	cli_say("journal: '%s' is not something to do with a journal", what);
-	cli_remedy(
-		"use ls, show, verify, export, anchor, recover or gc; bvisor journal --help says more");
-	return CLI_EXIT_REFUSED;
+	return cli_act(&noun, argc, argv);
 }

@@ -107,3 +107,21 @@ enum bv_code bv_report_check_plan(const struct bv_boundary_report *report,
 			       "this report is of another attempt");
 	return BV_OK;
 }
+
+bool bv_report_held(struct bv_arena *arena, struct bv_report_body *body)
+{
+	const struct bv_admitted_requirement_list *admitted = &body->admitted;
+
+	body->findings.count = 0;
+	body->findings.items = bv_arena_array(arena, admitted->count,
+					      sizeof(*body->findings.items));
+	if (body->findings.items == NULL)
+		return false;
+	for (size_t i = 0; i < admitted->count; i++)
+		body->findings.items[body->findings.count++] = (struct bv_boundary_finding){
+			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
+			.u.admitted = {admitted->items[i].requirement,
+				       admitted->items[i].enforcement},
+		};
+	return true;
+}

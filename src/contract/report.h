@@ -9,6 +9,9 @@
 
 enum { BV_REPORT_SCHEMA_VERSION = 1 };
 
+/* A finding for each requirement that the body says was admitted: it was held.  False without memory. */
+bool bv_report_held(struct bv_arena *arena, struct bv_report_body *body);
+
 /*
  * Sorts the findings of `body` in place and seals a report that shares everything else with it.
  * `scratch` is needed for sorting only.  BV_E_ARGUMENT for a body that cannot be written.

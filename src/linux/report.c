@@ -319,25 +319,12 @@ static void report_streams(struct reporting *reporting)
 
 static void report_requirements(struct reporting *reporting)
 {
-	const struct bv_admitted_requirement_list *admitted = &reporting->run->plan->admitted;
 	struct bv_report_body *body = reporting->body;
 
-	body->admitted = *admitted;
+	body->admitted = reporting->run->plan->admitted;
 	/* A requirement was held only if there was something to hold it against. */
-	if (!reporting->run->has_exec)
-		return;
-	body->findings.items = bv_arena_array(reporting->arena, admitted->count,
-					      sizeof(*body->findings.items));
-	if (body->findings.items == NULL) {
+	if (reporting->run->has_exec && !bv_report_held(reporting->arena, body))
 		reporting->full = true;
-		return;
-	}
-	for (size_t i = 0; i < admitted->count; i++)
-		body->findings.items[body->findings.count++] = (struct bv_boundary_finding){
-			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement,
-				       admitted->items[i].enforcement},
-		};
 }
 
 static const struct bv_requirement *find_requirement(const struct bv_boundary_plan *plan,

@@ -43,6 +43,19 @@ enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char 
 	return code;
 }
 
+bool bv__write_all(int fd, const void *data, size_t size_bytes)
+{
+	for (size_t at = 0; at < size_bytes;) {
+		ssize_t wrote = write(fd, (const char *)data + at, size_bytes - at);
+
+		if (wrote < 0 && errno != EINTR)
+			return false;
+		if (wrote > 0)
+			at += (size_t)wrote;
+	}
+	return true;
+}
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 /* The directory of `file` with `name` behind it; false when it does not fit. */

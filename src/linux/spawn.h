@@ -57,4 +57,7 @@ enum bv_code bv__spawn(const struct bv_spawn *spawn, pid_t *ret_pid, int *ret_pi
 enum bv_code bv__fail_errno(struct bv_error *err, enum bv_code code, const char *where,
 			    const char *what);
 
+/* All of it, or false with errno. */
+bool bv__write_all(int fd, const void *data, size_t size_bytes);
+
 #endif

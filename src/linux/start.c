@@ -54,19 +54,6 @@ static int make_memfd(void)
 	return fd < 0 && errno == EINVAL ? bv_sys_memfd_create("bvisor-launch-plan", flags) : fd;
 }
 
-static bool write_all(int fd, const void *data, size_t size_bytes)
-{
-	for (size_t at = 0; at < size_bytes;) {
-		ssize_t wrote = write(fd, (const char *)data + at, size_bytes - at);
-
-		if (wrote < 0 && errno != EINTR)
-			return false;
-		if (wrote > 0)
-			at += (size_t)wrote;
-	}
-	return true;
-}
-
 /* Encodes the plan into a sealed memory file.  Its bytes hold secrets and are wiped here. */
 static enum bv_code make_plan(struct bv_backend_run *run, int *ret_fd, struct bv_error *err)
 {
@@ -85,7 +72,8 @@ static enum bv_code make_plan(struct bv_backend_run *run, int *ret_fd, struct bv
 		code = bv_fail(err, BV_E_INVALID_POLICY, "launch", "the launch plan is too long");
 	if (code == BV_OK) {
 		fd = make_memfd();
-		if (fd < 0 || !write_all(fd, frame, frame_bytes) || lseek(fd, 0, SEEK_SET) != 0 ||
+		if (fd < 0 || !bv__write_all(fd, frame, frame_bytes) ||
+		    lseek(fd, 0, SEEK_SET) != 0 ||
 		    fcntl(fd, F_ADD_SEALS,
 			  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
 			code = fail(err, "the launch plan cannot be sealed");

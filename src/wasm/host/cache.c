@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "contract/hash.h"
+#include "linux/spawn.h"
 #include "memory.h"
 
 #define KEY_NAME "key"

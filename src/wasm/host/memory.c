@@ -42,16 +42,3 @@ bool bv__read_all(int fd, void *data, size_t size_bytes)
 	}
 	return true;
 }
-
-bool bv__write_all(int fd, const void *data, size_t size_bytes)
-{
-	for (size_t at = 0; at < size_bytes;) {
-		ssize_t wrote = write(fd, (const char *)data + at, size_bytes - at);
-
-		if (wrote < 0 && errno != EINTR)
-			return false;
-		if (wrote > 0)
-			at += (size_t)wrote;
-	}
-	return true;
-}

@@ -14,6 +14,5 @@ int bv__memory_file(const char *name, uint64_t size_bytes);
 bool bv__memory_seal(int fd);
 
 bool bv__read_all(int fd, void *data, size_t size_bytes);
-bool bv__write_all(int fd, const void *data, size_t size_bytes);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "backend.h"
 #include "contract/budget.h"
+#include "contract/report.h"
 #include "contract/support.h"
 #include "contract/value.h"
 #include "wasm/wasi/wasi.h"
@@ -316,27 +317,14 @@ static void report_budgets(struct reporting *reporting)
 
 static void report_requirements(struct reporting *reporting)
 {
-	const struct bv_admitted_requirement_list *admitted = &reporting->run->plan->admitted;
 	struct bv_report_body *body = reporting->body;
 	/* As the boundary says it: held only if there was something to hold it against. */
 	const bool held = reporting->run->phase == BV_WASM_RUNNING && body->findings.count > 0;
 
-	body->admitted = *admitted;
+	body->admitted = reporting->run->plan->admitted;
 	body->findings.count = 0;
-	if (!held)
-		return;
-	body->findings.items = bv_arena_array(reporting->arena, admitted->count,
-					      sizeof *body->findings.items);
-	if (body->findings.items == NULL) {
+	if (held && !bv_report_held(reporting->arena, body))
 		reporting->full = true;
-		return;
-	}
-	for (size_t i = 0; i < admitted->count; i++)
-		body->findings.items[body->findings.count++] = (struct bv_boundary_finding){
-			.tag = BV_FINDING_REQUIREMENT_ADMITTED,
-			.u.admitted = {admitted->items[i].requirement,
-				       admitted->items[i].enforcement},
-		};
 }
 
 enum bv_code bv__wasm_finish(struct bv__wasm_run *run, struct bv_arena *arena,

@@ -104,45 +104,6 @@ static uint32_t read_file(struct wasi_call *call, struct wasi_entry *entry, uint
 	return WASI_SUCCESS;
 }
 
-static uint32_t read_call(struct wasi_call *call, uint64_t offset, bool positioned, uint32_t result)
-{
-	struct wasi_buffers buffers;
-	struct wasi_entry *entry;
-	uint64_t got = 0;
-	uint8_t *room;
-	uint32_t error = wasi_entry_get(call, wasi_arg32(call, 0),
-					WASI_RIGHT_FD_READ | (positioned ? WASI_RIGHT_FD_SEEK : 0),
-					WASI_ACCESS_READ, &entry);
-
-	if (!error)
-		error = wasi_buffers_get(call, wasi_arg32(call, 1), wasi_arg32(call, 2), &buffers);
-	if (error)
-		return error;
-	if (offset > INT64_MAX)
-		return WASI_EINVAL;
-	/* Before anything is read: what a guest cannot be told of would be lost. */
-	if (!wasi_range(call, result, 4, &room))
-		return WASI_EFAULT;
-	if (entry->kind == WASI_KIND_STREAM)
-		error = wasi_stream_read(call, entry, &buffers, &got);
-	else
-		error = read_file(call, entry, offset, positioned, &buffers, &got);
-	if (error)
-		return error;
-	call->charge += got >> CHARGE_SHIFT;
-	return wasi_store32(call, result, (uint32_t)got);
-}
-
-uint32_t wasi_fd_read(struct wasi_call *call)
-{
-	return read_call(call, 0, false, wasi_arg32(call, 3));
-}
-
-uint32_t wasi_fd_pread(struct wasi_call *call)
-{
-	return read_call(call, wasi_arg64(call, 3), true, wasi_arg32(call, 4));
-}
-
 /* ---- writing ----------------------------------------------------------------------------------- */
 
 /* Where a write would end. */
@@ -187,16 +148,33 @@ static uint32_t write_file(struct wasi_call *call, struct wasi_entry *entry, uin
 	return WASI_SUCCESS;
 }
 
-static uint32_t write_call(struct wasi_call *call, uint64_t offset, bool positioned,
-			   uint32_t result)
+/* ---- the four calls ---------------------------------------------------------------------------- */
+
+/* One direction of passing bytes, for a stream and for a file. */
+struct transfer {
+	uint64_t right;
+	unsigned int access;
+	uint32_t (*stream)(struct wasi_call *call, struct wasi_entry *entry,
+			   struct wasi_buffers *buffers, uint64_t *ret_bytes);
+	uint32_t (*file)(struct wasi_call *call, struct wasi_entry *entry, uint64_t offset,
+			 bool positioned, struct wasi_buffers *buffers, uint64_t *ret_bytes);
+};
+
+static const struct transfer reading = {WASI_RIGHT_FD_READ, WASI_ACCESS_READ, wasi_stream_read,
+					read_file};
+static const struct transfer writing = {WASI_RIGHT_FD_WRITE, WASI_ACCESS_WRITE, wasi_stream_write,
+					write_file};
+
+static uint32_t pass(struct wasi_call *call, const struct transfer *transfer, uint64_t offset,
+		     bool positioned, uint32_t result)
 {
 	struct wasi_buffers buffers;
 	struct wasi_entry *entry;
-	uint64_t put = 0;
+	uint64_t passed = 0;
 	uint8_t *room;
 	uint32_t error = wasi_entry_get(call, wasi_arg32(call, 0),
-					WASI_RIGHT_FD_WRITE | (positioned ? WASI_RIGHT_FD_SEEK : 0),
-					WASI_ACCESS_WRITE, &entry);
+					transfer->right | (positioned ? WASI_RIGHT_FD_SEEK : 0),
+					transfer->access, &entry);
 
 	if (!error)
 		error = wasi_buffers_get(call, wasi_arg32(call, 1), wasi_arg32(call, 2), &buffers);
@@ -204,26 +182,37 @@ static uint32_t write_call(struct wasi_call *call, uint64_t offset, bool positio
 		return error;
 	if (offset > INT64_MAX)
 		return WASI_EINVAL;
+	/* Before anything is passed: what a guest cannot be told of would be lost. */
 	if (!wasi_range(call, result, 4, &room))
 		return WASI_EFAULT;
 	if (entry->kind == WASI_KIND_STREAM)
-		error = wasi_stream_write(call, entry, &buffers, &put);
+		error = transfer->stream(call, entry, &buffers, &passed);
 	else
-		error = write_file(call, entry, offset, positioned, &buffers, &put);
+		error = transfer->file(call, entry, offset, positioned, &buffers, &passed);
 	if (error)
 		return error;
-	call->charge += put >> CHARGE_SHIFT;
-	return wasi_store32(call, result, (uint32_t)put);
+	call->charge += passed >> CHARGE_SHIFT;
+	return wasi_store32(call, result, (uint32_t)passed);
+}
+
+uint32_t wasi_fd_read(struct wasi_call *call)
+{
+	return pass(call, &reading, 0, false, wasi_arg32(call, 3));
+}
+
+uint32_t wasi_fd_pread(struct wasi_call *call)
+{
+	return pass(call, &reading, wasi_arg64(call, 3), true, wasi_arg32(call, 4));
 }
 
 uint32_t wasi_fd_write(struct wasi_call *call)
 {
-	return write_call(call, 0, false, wasi_arg32(call, 3));
+	return pass(call, &writing, 0, false, wasi_arg32(call, 3));
 }
 
 uint32_t wasi_fd_pwrite(struct wasi_call *call)
 {
-	return write_call(call, wasi_arg64(call, 3), true, wasi_arg32(call, 4));
+	return pass(call, &writing, wasi_arg64(call, 3), true, wasi_arg32(call, 4));
 }
 
 /* ---- size -------------------------------------------------------------------------------------- */

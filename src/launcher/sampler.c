@@ -496,6 +496,20 @@ static void find_borrowers(struct sampler *sampler)
 	}
 }
 
+bool sampler_may_count_twice(const struct sampler *sampler, uint64_t bytes)
+{
+	for (size_t i = 0; i < sampler->count; i++) {
+		const struct sampler_member *member = &sampler->members[i];
+		const struct sampler_member *parent = sampler_find(sampler, member->parent);
+		const uint64_t own = member->memory.anonymous;
+
+		if (parent != NULL && own >= bytes && own >= parent->memory.anonymous / 8 * 7 &&
+		    own <= plus(parent->memory.anonymous, parent->memory.anonymous / 8))
+			return true;
+	}
+	return false;
+}
+
 static void add_up(struct sampler *sampler)
 {
 	for (size_t i = 0; i < sampler->count; i++) {

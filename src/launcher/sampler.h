@@ -173,6 +173,12 @@ uint64_t sampler_memory_most(const struct sampler *sampler);
  */
 bool sampler_memory_exact(struct sampler *sampler, uint64_t *ret_least, uint64_t *ret_most);
 
+/*
+ * Whether a child has `bytes` or more, and about as much as its parent.  After vfork the parent goes on
+ * a moment before the child, in exec or at its end, has let go of the memory that is theirs together.
+ */
+bool sampler_may_count_twice(const struct sampler *sampler, uint64_t bytes);
+
 /* ---- for sample_memory.c and sample_cpu.c ---------------------------------------------------- */
 
 enum { SAMPLER_PATH_BYTES = 64, SAMPLER_FILE_BYTES = 4096 };

@@ -31,6 +31,8 @@ enum {
 	 * more closely. */
 	NEAR_BYTES = 64 << 20,
 	WITNESS_LEAST_BYTES = 1 << 20,
+	/* What may have been counted twice is counted again so often. */
+	DOUBTS_MAX = 2,
 	PAGE_BYTES = 4096,
 	TEXT_BYTES = 4096,
 };
@@ -49,9 +51,10 @@ struct limits {
 	/* Memory when it was last counted exactly, and what the quick count said then. */
 	bool has_exact;
 	uint64_t exact_bytes, most_bytes;
+	unsigned int doubts;    /* how often in a row it was too much, and perhaps counted twice */
 	uint64_t counting_most; /* the quick count when the count under way began */
-	uint64_t seen_most,
-		grown; /* the quick count of the last look, and by what it grew till then */
+	uint64_t seen_most;     /* the quick count of the last look */
+	uint64_t grown;         /* and by what it grew till then */
 
 	uint32_t reached; /* set over enum bv_dimension */
 	struct bv_record_usage usage;
@@ -295,7 +298,12 @@ static void check_memory(struct launch *launch, uint64_t now)
 		if (!whole && exact <= limit)
 			return;
 	}
-	limits->has_exact = true;
+	/* Then nothing follows from this count, nor from the one before, whose faults are forgotten. */
+	limits->has_exact = exact <= limit || limits->doubts == DOUBTS_MAX ||
+			    !sampler_may_count_twice(sampler, exact - limit);
+	limits->doubts = limits->has_exact ? 0 : limits->doubts + 1;
+	if (!limits->has_exact)
+		return;
 	limits->exact_bytes = at_most;
 	limits->most_bytes = limits->counting_most;
 	raise_to(&limits->usage.memory_bytes, exact);
@@ -305,7 +313,7 @@ static void check_memory(struct launch *launch, uint64_t now)
 
 /* ---- a look ---------------------------------------------------------------------------------- */
 
-/* A tree that may fill what is left before two more looks. */
+/* A tree that may fill what is left before two more looks, by what it grew since the last one. */
 static bool fills_up(const struct limits *limits)
 {
 	return limits->asked.has_resident_bytes &&

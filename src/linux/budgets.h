@@ -31,7 +31,7 @@ struct bv_holding {
 /* The longest time between two looks at the tree, and what is assumed that a run can use up in it. */
 enum {
 	BV_SAMPLE_INTERVAL_US = 5000,
-	BV_SAMPLE_OVERSHOOT_BYTES = 64 << 20,
+	BV_SAMPLE_OVERSHOOT_BYTES = 64 << 20, /* by each processor */
 	/* Of storage: as long as looking at all of it takes, and paced by that. */
 	BV_STORAGE_INTERVAL_US = 50000,
 	BV_STORAGE_OVERSHOOT_BYTES = 256 << 20,

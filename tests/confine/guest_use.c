@@ -22,9 +22,10 @@
 
 enum { MIB = 1 << 20, PAGE = 4096, SHORT_MS = 20, HOLD_MS = 300, GIVE_UP_S = 40 };
 
+/* In one piece: several processes may say it at once. */
 static void say(const char *text)
 {
-	if (write(1, text, strlen(text)) < 0 || write(1, "\n", 1) < 0)
+	if (dprintf(1, "%s\n", text) < 0)
 		_exit(99);
 }
 

@@ -395,7 +395,7 @@ static int prepare_filter(struct launch *launch)
 		errno = EINVAL;
 		return -1;
 	}
-	if (launch->work->has_limits && launch->work->limits.has_resident_bytes &&
+	if (launch->work->has_limits && bv_seccomp_forbids_hiding(&launch->work->limits) &&
 	    bv_seccomp_refuse_hiding(instructions, BV_LAUNCH_FILTER_MAX, &count, NULL) != BV_OK) {
 		errno = EINVAL;
 		return -1;

@@ -422,7 +422,7 @@ static void put_filter_fact(struct reporting *reporting)
 	if (reporting->run->lowered.body.work.limits.has_process_count && seccomp->notify &&
 	    bv_seccomp_ask_for_tasks(seccomp, program, SECCOMP_ROOM, &count, NULL) != BV_OK)
 		return;
-	if (reporting->run->lowered.body.work.limits.has_resident_bytes &&
+	if (bv_seccomp_forbids_hiding(&reporting->run->lowered.body.work.limits) &&
 	    bv_seccomp_refuse_hiding(program, SECCOMP_ROOM, &count, NULL) != BV_OK)
 		return;
 	bv_hash_bytes(program, count * sizeof(program[0]), &digest);

@@ -96,7 +96,10 @@ enum bv_code bv_seccomp_ask_for_tasks(const struct bv_launch_seccomp *launch,
 /* Whether a notification asks for that: an allowed call that makes a task, and nothing else. */
 bool bv_seccomp_makes_task(const struct bv_launch_seccomp *launch, const struct seccomp_data *data);
 
-/* ---- seccomp_hide.c: memory looked at by the launcher ---- */
+/* ---- seccomp_hide.c: memory and open files looked at by the launcher ---- */
+
+/* Whether a limit is held by looking at what processes have open: memory, or what places of the host grow by. */
+bool bv_seccomp_forbids_hiding(const struct bv_launch_limits *limits);
 
 /*
  * Puts before a program, and before what asks for tasks, that nobody may hide what it has open: threads

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * seccomp_hide.c - refuses what would hide memory from a launcher that holds a limit by looking.
+ * seccomp_hide.c - refuses what would hide memory, or files without a name, from a launcher that holds a
+ * limit by looking.
  *
  * What a process has open is looked at once for all of its threads, and by an ordinary user only while
  * the process lets its own user see it.
@@ -21,6 +22,12 @@ enum {
 	UNSHARE_TABLE = 2,      /* CLOSE_RANGE_UNSHARE */
 	DUMPABLE = 1,           /* SUID_DUMP_USER */
 };
+
+bool bv_seccomp_forbids_hiding(const struct bv_launch_limits *limits)
+{
+	return limits->has_resident_bytes ||
+	       (limits->has_storage && limits->storage.places.count > 0);
+}
 
 enum bv_code bv_seccomp_refuse_hiding(struct sock_filter *insns, size_t capacity, size_t *count,
 				      struct bv_error *err)

@@ -623,6 +623,10 @@ static bool do_bare(const char *verb)
 		char here[4096];
 
 		say("cwd %s", getcwd(here, sizeof(here)) != NULL ? here : "?");
+	} else if (strcmp(verb, "hide") == 0) {
+		/* From whoever is not root and looks into /proc. */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		say(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? "hidden" : "in sight");
 	} else if (strcmp(verb, "umask") == 0) {
 		say("umask %03o", (unsigned int)umask(0));
 	} else {

@@ -119,7 +119,7 @@ struct bv_change find_change(struct staged *staged, const char *dir, const char 
 }
 
 void expect_change(struct staged *staged, const char *dir, const char *name,
-			  enum bv_change_kind kind, enum bv_change_type type)
+		   enum bv_change_kind kind, enum bv_change_type type)
 {
 	const struct bv_change change = find_change(staged, dir, name);
 

@@ -29,6 +29,7 @@
 enum {
 	SECOND_NS = 1000000000,
 	SETUP_SECONDS = 60,   /* a launcher that says nothing for so long will never say anything */
+	DEAF_SECONDS = 4,     /* a slow machine needs more than one for a storm of processes */
 	STEP_BYTES = 1 << 20, /* of one stream in one step */
 	EVENTS_MAX = 8,
 	PACKETS_MAX = 8, /* of the launcher, read in one call */
@@ -70,7 +71,7 @@ static void command(struct bv_backend_run *run, enum bv_command_type type, int a
 	(void)send(run->control_fd, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Kills the tree by the launcher, and the launcher if that takes longer than a second. */
+/* Kills the tree by the launcher; if that takes longer than a second, by its group too, and at last the launcher. */
 static void kill_tree(struct bv_backend_run *run)
 {
 	if (run->launcher_pidfd < 0)
@@ -408,6 +409,22 @@ static bool any_paused(const struct bv_backend_run *run)
 	return run->streams[0].paused || run->streams[1].paused;
 }
 
+/* The launcher is late.  While it may only be slow it alone can say how the program ended. */
+static void kill_late(struct bv_backend_run *run, uint64_t now)
+{
+	if (run->group.fd >= 0)
+		(void)bv__cgroup_kill(run->group.fd);
+	run->kill_deadline = 0;
+	if (run->launcher_pidfd < 0)
+		return;
+	if (run->deaf_deadline == 0)
+		run->deaf_deadline = now + (uint64_t)DEAF_SECONDS * SECOND_NS;
+	if (run->transcript.released && now < run->deaf_deadline)
+		run->kill_deadline = run->deaf_deadline;
+	else /* Its death is the death of the tree: everything in it is told to die with its parent. */
+		(void)bv_sys_kill_child(run->launcher_pid, run->launcher_pidfd);
+}
+
 static void on_deadlines(struct bv_backend_run *run)
 {
 	const uint64_t now = bv__now_ns();
@@ -425,14 +442,8 @@ static void on_deadlines(struct bv_backend_run *run)
 		run->wall_fired = true;
 		kill_tree(run);
 	}
-	if (run->kill_deadline != 0 && now >= run->kill_deadline) {
-		run->kill_deadline = 0;
-		/* Its death is the death of the tree: everything in it is told to die with its parent. */
-		if (run->launcher_pidfd >= 0)
-			(void)bv_sys_kill_child(run->launcher_pid, run->launcher_pidfd);
-		if (run->group.fd >= 0)
-			(void)bv__cgroup_kill(run->group.fd);
-	}
+	if (run->kill_deadline != 0 && now >= run->kill_deadline)
+		kill_late(run, now);
 	/* The tree is dead and whatever still holds a pipe is not ours to wait for; but a caller that
 	 * is slow to take what was written loses nothing. */
 	if (run->drain_deadline != 0 && now >= run->drain_deadline && !any_paused(run)) {

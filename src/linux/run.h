@@ -62,7 +62,9 @@ struct bv_backend_run {
 
 	/* CLOCK_MONOTONIC nanoseconds; 0: not set. */
 	uint64_t setup_deadline, wall_deadline, kill_deadline, drain_deadline;
-	uint64_t timer_set; /* what the timer is set to; 0: nothing */
+	uint64_t
+		deaf_deadline; /* a launcher that has not ended by then is killed; 0: it is not late */
+	uint64_t timer_set;    /* what the timer is set to; 0: nothing */
 	bool wall_fired;
 	bool kill_asked, stop_asked;
 	uint64_t early_signals; /* asked for before the program ran; bit n - 1 is signal n */

@@ -176,7 +176,8 @@ static enum bv_code gate_expose(struct bv__gate *gate, const struct bv_path *up,
 		code = bv__gate_path(gate, &dest, expose->dest, &expose->dest);
 	if (code != BV_OK)
 		return code;
-	if (expose->dest.len == 1)
+	/* A WebAssembly guest has names of directories and no root: "/" is one of them. */
+	if (expose->dest.len == 1 && gate->normal->workload.tag != BV_WORKLOAD_WASM)
 		return bv__refuse(gate, &dest, "choose a directory below /",
 				  "nothing can be shown at / itself");
 	for (size_t i = 0; i < count; i++)

@@ -468,6 +468,18 @@ TEST(paths_are_shown_at_places_of_their_own)
 	EXPECT_INVALID(&spec, "controls[3].ExposePath.source", "is not absolute");
 }
 
+TEST(a_webassembly_guest_may_be_shown_a_directory_as_its_root)
+{
+	struct bv_boundary_spec spec = spec_launch();
+
+	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM,
+					     .u.wasm = {.module_ref = BV_STR("/mod.wasm")}};
+	spec_add_control(&spec, control_expose("/s", "/"));
+	EXPECT(strstr(normal_form(&spec), "{\"source\":\"/s\",\"dest\":\"/\"") != NULL);
+	spec_add_control(&spec, control_expose("/t", "//"));
+	EXPECT_INVALID(&spec, "controls[2].ExposePath.dest", "two paths are shown at one place");
+}
+
 /* ---- budgets, execution ----------------------------------------------------------------------- */
 
 TEST(counts_no_machine_reaches_are_invalid_budgets)

@@ -46,6 +46,17 @@ out_lacks SECRET "and then too lead nowhere else"
 wasm --expose "$work/in:/data" "$GUEST" read /data/file read "$work/in/file"
 out_has "read /data/file: content" "an exposed directory stands where it is shown"
 out_lacks "read $work/in/file: content" "and not where it is"
+wasm --expose "$work/in:/" "$GUEST" read /file read file read /link read /etc/passwd read /../secret/file list /
+out_is "read /file: content
+read file: content
+$(sed -n '3,5p' "$out")
+list /: 4" "also as /"
+out_lacks SECRET "and then too leads nowhere else"
+out_lacks root: "nor to the host's /"
+wasm --expose "$work/in:/" "$GUEST" write /file x write file x
+out_lacks ": ok" "and is only read, if it is shown to be read"
+wasm --expose "$work/out:/:rw" "$GUEST" write /shown text rm /shown
+out_has "write /shown: ok" "and written, if it is shown for that"
 wasm --write out --read out "$GUEST" write "$work/out/new" text read "$work/out/new"
 out_is "write $work/out/new: ok
 read $work/out/new: text" "what is granted for both is written and read"

@@ -24,6 +24,9 @@ enum {
 	HANDLES_DEFAULT = 1000,
 };
 
+/* Where the boundary has what the guest is shown as "/": no mount can lie there. */
+#define SHOWN_ROOT "/.bvisor-wasm-root"
+
 static const uint64_t compile_memory_bytes = UINT64_C(2) << 30;
 static const uint64_t memory_most_bytes = UINT64_C(4) << 30;
 
@@ -73,7 +76,7 @@ static bool open_args(struct inner *inner, size_t count)
 
 struct preopens {
 	struct preopen {
-		struct bv_str path;
+		struct bv_str path;  /* the guest's name of it */
 		unsigned int access; /* of enum wasi_access */
 	} items[PREOPENS_MAX];
 	size_t count;
@@ -104,6 +107,12 @@ static bool is_own(struct bv_str path)
 	return path.len == 1;
 }
 
+/* Where the boundary has what the guest knows by that name. */
+static struct bv_str inside(struct bv_str path)
+{
+	return path.len == 1 ? BV_STR(SHOWN_ROOT) : path;
+}
+
 /* `place` is where it is on the host. */
 static enum bv_code add_preopen(const struct inner *inner, struct preopens *preopens,
 				struct bv_str path, struct bv_str place, unsigned int access)
@@ -111,7 +120,7 @@ static enum bv_code add_preopen(const struct inner *inner, struct preopens *preo
 	struct stat seen;
 
 	/* Below these the guest would find its own process, and memory of it to write to. */
-	if (is_own(path) || is_own(place))
+	if (is_own(inside(path)) || is_own(place))
 		return bv_fail_remedy(inner->err, BV_E_INVALID_POLICY, "capabilities",
 				      "grant the directories it needs, one by one",
 				      "'%.*s' cannot be granted to a WebAssembly guest", 160,
@@ -167,7 +176,10 @@ static unsigned int access_at(const struct preopens *preopens, struct bv_str pat
 	for (size_t i = 0; i < preopens->count; i++) {
 		const struct preopen *item = &preopens->items[i];
 
-		if (!bv_path_covers(item->path, path) || item->path.len <= longest)
+		/* What is shown as "/" is a directory like others: below it lies only what is in it. */
+		if (item->path.len == 1 ? path.len != 1 : !bv_path_covers(item->path, path))
+			continue;
+		if (item->path.len <= longest)
 			continue;
 		longest = item->path.len;
 		access = item->access;
@@ -207,12 +219,14 @@ static void put_preopens(struct inner *inner, const struct preopens *preopens)
 		access = access_at(preopens, cwd);
 	if (access != 0) {
 		put_text(inner, BV_STR("name=."));
-		put_path(inner, names[access], cwd);
+		put_path(inner, names[access], inside(cwd));
 	} else if (cwd.data != NULL) {
 		put_below(inner, preopens, cwd);
 	}
-	for (size_t i = 0; i < preopens->count; i++)
-		put_path(inner, names[preopens->items[i].access], preopens->items[i].path);
+	for (size_t i = 0; i < preopens->count; i++) {
+		put_path(inner, "name", preopens->items[i].path);
+		put_path(inner, names[preopens->items[i].access], inside(preopens->items[i].path));
+	}
 }
 
 /* ---- what is held ---------------------------------------------------------------------------- */
@@ -261,6 +275,17 @@ static bool is_replaced(const struct bv_requirement *requirement)
 	return requirement->tag == BV_REQ_CAPABILITY &&
 	       (requirement->u.capability.tag == BV_CAP_CHILD_SPAWN ||
 		requirement->u.capability.tag == BV_CAP_INHERITED_FDS);
+}
+
+/* As the caller asked for it, but for the name "/". */
+static struct bv_admitted_requirement held(const struct bv_admitted_requirement *asked)
+{
+	struct bv_admitted_requirement result = *asked;
+	struct bv_host_control *control = &result.requirement.u.control;
+
+	if (result.requirement.tag == BV_REQ_HOST_CONTROL && control->tag == BV_CONTROL_EXPOSE_PATH)
+		control->u.expose.dest = inside(control->u.expose.dest);
+	return result;
 }
 
 static enum bv_code begin(struct inner *inner, size_t requirement_count)
@@ -427,7 +452,8 @@ enum bv_code bv__wasm_plan_run(struct bv__wasm_run *run, const char *helper, str
 	for (size_t i = 0; code == BV_OK && i < asked->count; i++) {
 		code = gather_one(&inner, &preopens, &asked->items[i].requirement);
 		if (!is_replaced(&asked->items[i].requirement))
-			run->inner.admitted.items[run->inner.admitted.count++] = asked->items[i];
+			run->inner.admitted.items[run->inner.admitted.count++] = held(
+				&asked->items[i]);
 	}
 	if (code == BV_OK)
 		code = admit_helper(&inner, fds, 2, &run->inner.admitted);
@@ -436,7 +462,7 @@ enum bv_code bv__wasm_plan_run(struct bv__wasm_run *run, const char *helper, str
 	put_off(run->inner.budgets.has_wall_micros, &run->inner.budgets.wall_micros);
 	put_off(run->inner.budgets.has_cpu_micros, &run->inner.budgets.cpu_micros);
 	if (!open_args(&inner,
-		       ARGS_FIXED + 3 * PREOPENS_MAX + 4 + (wasm->has_args ? wasm->args.count : 0)))
+		       ARGS_FIXED + 4 * PREOPENS_MAX + 4 + (wasm->has_args ? wasm->args.count : 0)))
 		return refuse_memory(&inner);
 	put(&inner, "code", (uint64_t)run->code_fd);
 	put(&inner, "result", (uint64_t)run->result_fd);

@@ -25,13 +25,7 @@ static int fail(const struct bv_error *error)
 
 /* ---- ls -------------------------------------------------------------------------------------- */
 
-struct listing {
-	struct cli_table table;
-	bool json;
-	uint64_t count;
-};
-
-static void list_json(const struct listing *listing, const struct bv_artifact *artifact)
+static void list_json(const struct cli_listing *listing, const struct bv_artifact *artifact)
 {
 	printf("%s{\"attempt\":\"%s\",\"artifact\":\"%s\",\"content_hash\":\"%s\","
 	       "\"size_bytes\":%llu,\"state\":\"%s\",\"undecided\":%s,\"name\":",
@@ -44,7 +38,7 @@ static void list_json(const struct listing *listing, const struct bv_artifact *a
 
 static bool list_one(void *context, const struct bv_artifact *artifact)
 {
-	struct listing *listing = context;
+	struct cli_listing *listing = context;
 	char attempt[SHORT_ID + 1], digest[SHORT_ID + 1], size[32], name[SHOWN_NAME_BYTES];
 	const char *const cells[] = {attempt, artifact->state, size, digest, name};
 
@@ -67,22 +61,13 @@ static bool list_one(void *context, const struct bv_artifact *artifact)
 static int ls(const struct cli_request *request, struct bv_journal *journal)
 {
 	static const char *const head[] = {"ATTEMPT", "STATE", "BYTES", "BLAKE3", "NAME"};
-	struct listing listing = {.json = request->json};
+	struct cli_listing listing = cli_listing_begin(request->json, 5, head);
 	struct bv_error error = {0};
 	enum bv_code code;
 
-	if (request->json)
-		putchar('[');
-	else
-		cli_table_begin(&listing.table, stdout, 5);
-	if (!request->json)
-		cli_table_row(&listing.table, CLI_TABLE_HEAD, head);
 	code = bv_artifacts_list(journal, request->operand_count ? request->operands[0] : NULL,
 				 list_one, &listing, &error);
-	if (request->json)
-		puts("]");
-	else
-		cli_table_end(&listing.table);
+	cli_listing_end(&listing);
 	return cli_close_stdout(code == BV_OK ? CLI_EXIT_OK : fail(&error));
 }
 

@@ -129,13 +129,7 @@ static void put_exit(const struct bv_journal_attempt *attempt, char ret_text[32]
 	}
 }
 
-struct listing {
-	struct cli_table table;
-	bool json;
-	uint64_t count;
-};
-
-static void list_json(struct listing *listing, const struct bv_journal_attempt *attempt)
+static void list_json(struct cli_listing *listing, const struct bv_journal_attempt *attempt)
 {
 	static const char *const kinds[] = {"unknown", "code", "signal", "not-executed"};
 
@@ -156,7 +150,7 @@ static void list_json(struct listing *listing, const struct bv_journal_attempt *
 
 static bool list_one(void *context, const struct bv_journal_attempt *attempt)
 {
-	struct listing *listing = context;
+	struct cli_listing *listing = context;
 	char id[SHORT_ID + 1], when[32], how[32];
 	const char *const cells[] = {when, id, attempt->outcome, how, attempt->program};
 	const bool bad = strcmp(attempt->outcome, "NeedsPerson") == 0 ||
@@ -184,21 +178,12 @@ static int ls(const struct cli_request *request, struct bv_journal *journal)
 		.program = request->program,
 		.most = request->last,
 	};
-	struct listing listing = {.json = request->json};
+	struct cli_listing listing = cli_listing_begin(request->json, 5, head);
 	struct bv_error error = {0};
 	enum bv_code code;
 
-	if (request->json)
-		putchar('[');
-	else
-		cli_table_begin(&listing.table, stdout, 5);
-	if (!request->json)
-		cli_table_row(&listing.table, CLI_TABLE_HEAD, head);
 	code = bv_journal_list(journal, &filter, list_one, &listing, &error);
-	if (request->json)
-		puts("]");
-	else
-		cli_table_end(&listing.table);
+	cli_listing_end(&listing);
 	return cli_close_stdout(code == BV_OK ? CLI_EXIT_OK : fail(&error));
 }
 

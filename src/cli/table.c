@@ -141,6 +141,27 @@ void cli_table_end(struct cli_table *table)
 	free(table->lines);
 }
 
+struct cli_listing cli_listing_begin(bool json, size_t columns, const char *const *head)
+{
+	struct cli_listing listing = {.json = json};
+
+	if (json) {
+		putchar('[');
+	} else {
+		cli_table_begin(&listing.table, stdout, columns);
+		cli_table_row(&listing.table, CLI_TABLE_HEAD, head);
+	}
+	return listing;
+}
+
+void cli_listing_end(struct cli_listing *listing)
+{
+	if (listing->json)
+		puts("]");
+	else
+		cli_table_end(&listing->table);
+}
+
 void cli_print_json_text(const char *text)
 {
 	putchar('"');

@@ -36,6 +36,17 @@ void cli_table_note(struct cli_table *table,
 		    const char *text); /* below the last row, indented, wrapped */
 void cli_table_end(struct cli_table *table);
 
+/* A table, or an array of JSON objects: what asks for one writes a comma before all but the first. */
+struct cli_listing {
+	struct cli_table table;
+	bool json;
+	uint64_t count;
+};
+
+/* To standard output; `head` has as many cells as there are columns. */
+struct cli_listing cli_listing_begin(bool json, size_t columns, const char *const *head);
+void cli_listing_end(struct cli_listing *listing);
+
 /* A JSON string, quotes included. */
 void cli_print_json_text(const char *text);
 

@@ -330,6 +330,15 @@ static void expect_memory_had(const struct place *place, const char *verb, const
 			    1024);
 }
 
+/* What is too much is held, what is not is let be, and without a limit nothing stands in its way. */
+static void expect_all_of_it_counts(const struct place *place, const char *verb,
+				    const char *too_much)
+{
+	expect_memory_held(place, verb, too_much, NULL);
+	expect_memory_had(place, verb, "40", NULL, true);
+	expect_memory_had(place, verb, "200", NULL, false);
+}
+
 EVERYWHERE_WITHIN(anonymous_memory_is_held, 120)
 {
 	expect_own_memory_held(place, "fill", "1000");
@@ -373,9 +382,7 @@ EVERYWHERE_WITHIN(memory_files_count_without_being_mapped, 120)
 		EXPECT_SAID(&ran, "no file");
 		return;
 	}
-	expect_memory_held(place, "fill-memory-file", "1000", NULL);
-	expect_memory_had(place, "fill-memory-file", "40", NULL, true);
-	expect_memory_had(place, "fill-memory-file", "200", NULL, false);
+	expect_all_of_it_counts(place, "fill-memory-file", "1000");
 }
 
 /* Only where nobody looks may it hide. */
@@ -413,12 +420,8 @@ EVERYWHERE_WITHIN(system_v_segments_count, 120)
 {
 	if (place->bare)
 		return;
-	expect_memory_held(place, "fill-segment", "1000", NULL);
-	expect_memory_had(place, "fill-segment", "40", NULL, true);
-	expect_memory_had(place, "fill-segment", "200", NULL, false);
-	expect_memory_held(place, "fill-last-segments", "1000", NULL);
-	expect_memory_had(place, "fill-last-segments", "40", NULL, true);
-	expect_memory_had(place, "fill-last-segments", "200", NULL, false);
+	expect_all_of_it_counts(place, "fill-segment", "1000");
+	expect_all_of_it_counts(place, "fill-last-segments", "1000");
 }
 
 /* What the kernel keeps for them nobody has mapped, and they outlive whoever made them. */
@@ -427,19 +430,13 @@ EVERYWHERE_WITHIN(semaphores_and_queues_count, 120)
 	/* There a group refuses more of them. */
 	if (place->bare || kernel_controls(BV_CONTROLLER_MEMORY))
 		return;
-	expect_memory_held(place, "fill-semaphores", "1000", NULL);
-	expect_memory_had(place, "fill-semaphores", "40", NULL, true);
-	expect_memory_had(place, "fill-semaphores", "200", NULL, false);
-	expect_memory_held(place, "fill-queues", "400", NULL);
-	expect_memory_had(place, "fill-queues", "40", NULL, true);
-	expect_memory_had(place, "fill-queues", "200", NULL, false);
+	expect_all_of_it_counts(place, "fill-semaphores", "1000");
+	expect_all_of_it_counts(place, "fill-queues", "400");
 }
 
 EVERYWHERE_WITHIN(memory_of_a_process_without_its_first_thread_counts, 120)
 {
-	expect_memory_held(place, "fill-without-first-thread", "1000", NULL);
-	expect_memory_had(place, "fill-without-first-thread", "40", NULL, true);
-	expect_memory_had(place, "fill-without-first-thread", "200", NULL, false);
+	expect_all_of_it_counts(place, "fill-without-first-thread", "1000");
 }
 
 /* ---- tasks and descriptors ------------------------------------------------------------------- */

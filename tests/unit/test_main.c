@@ -91,7 +91,7 @@ void test_skip(const char *file, int line, const char *why)
 
 	if (must_run(getenv("BVISOR_MUST_RUN"), why))
 		test_fail(file, line, "must run here (BVISOR_MUST_RUN), but: %s", why);
-	(void)snprintf(text, sizeof text, "S%s", why);
+	(void)snprintf(text, sizeof text, "S%s\n", why);
 	send_message(text);
 	_exit(EXIT_SKIPPED);
 }
@@ -254,7 +254,9 @@ static bool print_result(unsigned int number, const struct test_case *test, bool
 			    !message[0] && !left;
 
 	if (skipped) {
-		printf("ok %u - %s # SKIP %s\n", number, test->name, message + 1);
+		/* Of several processes of one test the first has said why. */
+		printf("ok %u - %s # SKIP %.*s\n", number, test->name,
+		       (int)strcspn(message + 1, "\n"), message + 1);
 		return true;
 	}
 	printf("%sok %u - %s\n", passed ? "" : "not ", number, test->name);

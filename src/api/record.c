@@ -119,9 +119,11 @@ static enum bv_code check_key(struct bv_journal *journal, void *context, struct 
 	struct bv__recording *recording = context;
 	struct bv_str bound = {NULL, 0};
 	struct bv__attempt first;
+	bool found = false;
+	enum bv_code code = bv__journal_find_key(journal, recording->key, &found, &first, err);
 
-	if (!bv__journal_find_key(journal, recording->key, &first))
-		return BV_OK;
+	if (code != BV_OK || !found)
+		return code;
 	if (!bv_digest_equal(&first.request, &recording->request))
 		return bv_fail_remedy(err, BV_E_CONFLICT, "idempotency-key", "choose another key",
 				      "the key '%s' was used for another request", recording->key);
@@ -305,12 +307,14 @@ enum bv_code bv__record_refusal(struct bv_journal *journal, struct bv_str progra
 
 /* ---- End ------------------------------------------------------------------------------------- */
 
-static enum bv_code tell_lost(const struct bv__recording *recording, struct bv_str bytes,
+static enum bv_code tell_lost(struct bv__recording *recording, struct bv_str bytes,
 			      const struct bv_error *why, struct bv_error *err)
 {
 	char path[BV_REMEDY_SIZE];
 	enum bv_code code;
 
+	/* The room was for the report, wherever that goes. */
+	bv__reserve_release(&recording->reserve);
 	bv__journal_spill(recording->journal, &recording->attempt, bytes, path, sizeof path);
 	if (path[0])
 		code = bv_fail_remedy(

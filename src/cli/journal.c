@@ -318,6 +318,10 @@ static void tell_verified(const struct cli_request *request,
 		       request->public_key
 			       ? ""
 			       : " (as the journal says; --public-key holds it to yours)");
+	if (found->records > found->anchored_seq + (found->anchors > 0))
+		printf("not signed yet, and anybody's to change until then: %llu records\n",
+		       (unsigned long long)(found->records - found->anchored_seq -
+					    (found->anchors > 0)));
 	if (!request->anchor)
 		printf("not seen without an anchor kept elsewhere: records cut off after a signature,\n"
 		       "or the whole journal put back to an earlier state of itself\n");

@@ -83,7 +83,8 @@ static enum bv_code read_seed(const char *path, uint8_t ret_seed[SEED_BYTES], bo
 	if (fd < 0)
 		return fail_key(err, path, "cannot be read");
 	got = read(fd, text, sizeof text);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) != 0 ||
+	    st.st_uid != geteuid()) {
 		close(fd);
 		errno = 0;
 		return fail_key(err, path, "is not a file for its owner alone (chmod 600)");

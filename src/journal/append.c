@@ -56,6 +56,10 @@ static enum bv_code find_head(struct writing *writing, struct bv_error *err)
 	}
 	if (row != NULL)
 		(void)sqlite3_reset(row); /* only read */
+	/* Others wrote since: what they left is about to come under our signature. */
+	if (code == BV_OK && (!writing->journal->has_known ||
+			      !bv_digest_equal(&writing->journal->known, &writing->head)))
+		code = bv__tail_check(writing->journal, err);
 	return code;
 }
 
@@ -156,18 +160,26 @@ static enum bv_code store_attempt(struct bv_journal *journal, const struct bv__a
 		       : bv__sql_fail(journal->db, status, "the journal cannot be written", err);
 }
 
-bool bv__journal_find_key(struct bv_journal *journal, const char *key,
-			  struct bv__attempt *ret_attempt)
+enum bv_code bv__journal_find_key(struct bv_journal *journal, const char *key, bool *ret_found,
+				  struct bv__attempt *ret_attempt, struct bv_error *err)
 {
 	sqlite3_stmt *row = bv__sql(journal, BV_SQL_BY_KEY);
-	bool found = false;
+	enum bv_code code = BV_OK;
+	int status = SQLITE_ERROR;
 
-	if (row == NULL)
-		return false;
-	(void)sqlite3_bind_text(row, 1, key, -1, SQLITE_STATIC);
-	found = sqlite3_step(row) == SQLITE_ROW && bv__column_attempt(row, ret_attempt);
-	(void)sqlite3_reset(row); /* only read */
-	return found;
+	if (row != NULL) {
+		(void)sqlite3_bind_text(row, 1, key, -1, SQLITE_STATIC);
+		status = sqlite3_step(row);
+	}
+	*ret_found = status == SQLITE_ROW;
+	/* What cannot be read may be the run that was asked for: then it is not run again. */
+	if (status == SQLITE_ROW && !bv__column_attempt(row, ret_attempt))
+		code = bv__sql_fail(NULL, SQLITE_CORRUPT, "an attempt is malformed", err);
+	else if (status != SQLITE_ROW && status != SQLITE_DONE)
+		code = fail_sql(journal, "the journal cannot be read", err);
+	if (row != NULL)
+		(void)sqlite3_reset(row); /* only read */
+	return code;
 }
 
 /* ---- one append, one anchor ------------------------------------------------------------------ */
@@ -296,6 +308,7 @@ static int set_syncing(struct bv_journal *journal, bool syncs)
 /* SQLite's own word on why a transaction came to nothing. */
 struct failure {
 	int status;
+	bool full;
 	struct bv_error error;
 };
 
@@ -321,7 +334,42 @@ static bool write_all(struct writing *writing, struct bv__append *list, struct f
 	return code == BV_OK;
 }
 
-/* False when nothing of the list was committed, and `failure` says why. */
+/* Whether what was committed is what whoever opens the journal next will find. */
+static bool is_where_it_was(const struct writing *writing, struct failure *failure)
+{
+	struct bv_journal *journal = writing->journal;
+
+	journal->has_known = true;
+	journal->known = writing->head;
+	if (!bv__files_moved(journal))
+		return true;
+	failure->status = SQLITE_IOERR;
+	(void)bv_fail_remedy(&failure->error, BV_E_JOURNAL, "journal",
+			     "put it back, or start anew with another",
+			     "the journal was moved, replaced or removed while it was open");
+	return false;
+}
+
+/* What the last failed write to the log failed with. */
+static int log_errno(sqlite3 *db)
+{
+	sqlite3_file *file = NULL;
+	int sys_errno = 0;
+
+	if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+	    file != NULL && file->pMethods != NULL)
+		(void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &sys_errno);
+	return sys_errno;
+}
+
+/* No room, whichever way it is told: SQLite takes a quota, and an index that cannot grow, for a fault. */
+static bool is_full(sqlite3 *db, int status)
+{
+	return (status & 0xff) == SQLITE_FULL || status == SQLITE_IOERR_SHMSIZE ||
+	       (status == SQLITE_IOERR_WRITE && log_errno(db) == EDQUOT);
+}
+
+/* False when nothing of the list can be relied on, and `failure` says why. */
 static bool commit(struct bv_journal *journal, struct bv__append *list, struct failure *failure)
 {
 	struct writing writing = {.journal = journal};
@@ -339,10 +387,11 @@ static bool commit(struct bv_journal *journal, struct bv__append *list, struct f
 	if (write_all(&writing, list, failure)) {
 		failure->status = bv__sql_do(journal, BV_SQL_COMMIT);
 		if (failure->status == SQLITE_OK)
-			return true;
+			return is_where_it_was(&writing, failure);
 		failure->status = sqlite3_extended_errcode(journal->db);
 		(void)fail_sql(journal, "the journal cannot be written", &failure->error);
 	}
+	failure->full = is_full(journal->db, failure->status);
 	(void)bv__sql_do(journal,
 			 BV_SQL_ROLLBACK); /* may be over already; the first error is told */
 	return false;
@@ -357,11 +406,11 @@ static void poison(struct bv_journal *journal, const struct bv_error *why)
 /* Makes the list durable, or says to each of it why not. */
 static void commit_list(struct bv_journal *journal, struct bv__append *list)
 {
-	struct failure failure = {SQLITE_OK, {.code = BV_OK}};
+	struct failure failure = {.status = SQLITE_OK};
 	bool committed = commit(journal, list, &failure);
 	bool released = false;
 
-	if (!committed && (failure.status & 0xff) == SQLITE_FULL) {
+	if (!committed && failure.full) {
 		for (struct bv__append *append = list; append != NULL; append = append->next) {
 			released |= append->reserve != NULL && append->reserve->fd >= 0;
 			if (append->reserve != NULL)
@@ -373,14 +422,10 @@ static void commit_list(struct bv_journal *journal, struct bv__append *list)
 	}
 	if (committed)
 		return;
-	switch (failure.status & 0xff) {
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-	case SQLITE_FULL: /* nothing was written, and it was said so */
-		break;
-	default:
+	/* Otherwise nothing was written, and it was said so. */
+	if ((failure.status & 0xff) != SQLITE_BUSY && (failure.status & 0xff) != SQLITE_LOCKED &&
+	    !failure.full)
 		poison(journal, &failure.error);
-	}
 	for (struct bv__append *append = list; append != NULL; append = append->next) {
 		append->code = failure.error.code != BV_OK ? failure.error.code : BV_E_JOURNAL;
 		append->error = failure.error;
@@ -414,6 +459,12 @@ enum bv_code bv__journal_append(struct bv_journal *journal, struct bv__append *a
 	append->done = false;
 	if (journal->read_only)
 		return bv_fail(err, BV_E_STATE, "journal", "the journal was opened for reading");
+	for (size_t i = 0; i < append->count; i++) {
+		if (append->entries[i].payload.len > BV_JOURNAL_PAYLOAD_MAX)
+			return bv_fail(err, BV_E_ARGUMENT, "journal",
+				       "the contents of a record '%s' are too large",
+				       bv_event_name(append->entries[i].kind));
+	}
 	(void)pthread_mutex_lock(&journal->lock); /* not recursive, not robust: cannot fail */
 	if (journal->last != NULL)
 		journal->last->next = append;

@@ -88,7 +88,7 @@ enum bv_code bv__blobs_prepare(const struct bv_journal *journal, struct bv_error
 	}
 	if (lstat(path, &seen) != 0)
 		return fail(err, "the directory of kept bytes cannot be looked at");
-	if (!S_ISDIR(seen.st_mode) || (seen.st_mode & 022) != 0)
+	if (!S_ISDIR(seen.st_mode) || (seen.st_mode & 022) != 0 || seen.st_uid != geteuid())
 		return bv_fail_remedy(err, BV_E_JOURNAL, "blobs",
 				      "move it away, or name another journal with --journal PATH",
 				      "'%s' is not a directory that its owner alone may write",
@@ -242,6 +242,18 @@ static enum bv_code open_passing(struct bv__blobs *blobs, char name[NAME_SIZE], 
 	return *ret_fd >= 0 ? BV_OK : fail(err, "bytes cannot be kept");
 }
 
+/* Counts it in, or takes away what was begun. */
+static enum bv_code end_passing(struct bv__blobs *blobs, const char *name, int to,
+				const struct bv__blob *blob, enum bv_code code)
+{
+	close(to);
+	if (code == BV_OK)
+		blobs->items[blobs->count++] = *blob;
+	else
+		(void)unlinkat(blobs->dir, name, 0); /* a leftover is dropped with its attempt */
+	return code;
+}
+
 enum bv_code bv__blobs_copy(struct bv__blobs *blobs, int fd, uint64_t most,
 			    struct bv__blob *ret_blob, struct bv_error *err)
 {
@@ -252,12 +264,7 @@ enum bv_code bv__blobs_copy(struct bv__blobs *blobs, int fd, uint64_t most,
 	if (code != BV_OK)
 		return code;
 	code = bv__blob_pour(fd, to, most, ret_blob, err);
-	close(to);
-	if (code == BV_OK)
-		blobs->items[blobs->count++] = *ret_blob;
-	else
-		(void)unlinkat(blobs->dir, name, 0); /* a leftover is dropped with its attempt */
-	return code;
+	return end_passing(blobs, name, to, ret_blob, code);
 }
 
 enum bv_code bv__blobs_put(struct bv__blobs *blobs, const void *data, size_t size_bytes,
@@ -273,12 +280,7 @@ enum bv_code bv__blobs_put(struct bv__blobs *blobs, const void *data, size_t siz
 	ret_blob->size_bytes = size_bytes;
 	if (write_at(to, data, size_bytes, 0) != 0)
 		code = fail(err, "bytes cannot be kept");
-	close(to);
-	if (code == BV_OK)
-		blobs->items[blobs->count++] = *ret_blob;
-	else
-		(void)unlinkat(blobs->dir, name, 0); /* a leftover is dropped with its attempt */
-	return code;
+	return end_passing(blobs, name, to, ret_blob, code);
 }
 
 static int sync_one(int dir, const char *name)

@@ -230,6 +230,8 @@ enum bv_code bv__attempt_fold(struct bv__attempt *attempt, struct bv_arena *scra
 			       ? BV_OK
 			       : refuse(attempt, record, err);
 	case BV_EVENT_RECOVERY_INTENT:
+		/* Of two who recover at once, the later finds that it is over. */
+		return is_open(attempt) ? BV_OK : refuse(attempt, record, err);
 	case BV_EVENT_RECOVERY_RESULT:
 		return attempt->seq != 0 ? BV_OK : refuse(attempt, record, err);
 	case BV_EVENT_RESOLUTION:

@@ -7,15 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,39 +23,6 @@ enum {
 	SCRATCH_BYTES = 64 << 20,
 	TAIL_RECORDS = 16, /* looked at on every opening; `journal verify` looks at all */
 };
-
-static const char schema[] =
-	"CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE event(seq INTEGER PRIMARY KEY, attempt BLOB NOT NULL, kind INTEGER NOT NULL,"
-	" version INTEGER NOT NULL, at_us INTEGER NOT NULL, payload BLOB,"
-	" payload_digest BLOB NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT;"
-	"CREATE INDEX event_attempt ON event(attempt, seq);"
-	/* 0xE001, 0xE002, 0xE101, 0xE102: once for an attempt, whatever the code above thinks. */
-	"CREATE UNIQUE INDEX event_once ON event(attempt, kind)"
-	" WHERE kind IN (57345, 57346, 57601, 57602);"
-	"CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN"
-	" SELECT raise(ABORT, 'records are never deleted'); END;"
-	/* Contents may go, by decision; what the chain is made of may not. */
-	"CREATE TRIGGER event_unchanged BEFORE UPDATE ON event WHEN NOT (NEW.payload IS NULL"
-	" AND NEW.seq = OLD.seq AND NEW.attempt = OLD.attempt AND NEW.kind = OLD.kind"
-	" AND NEW.version = OLD.version AND NEW.at_us = OLD.at_us"
-	" AND NEW.payload_digest = OLD.payload_digest AND NEW.prev = OLD.prev"
-	" AND NEW.hash = OLD.hash) BEGIN SELECT raise(ABORT, 'records are never changed'); END;"
-	"CREATE TABLE attempt(id BLOB PRIMARY KEY, seq INTEGER NOT NULL, started_us INTEGER NOT NULL,"
-	" ended_us INTEGER NOT NULL, state INTEGER NOT NULL, outcome INTEGER,"
-	" exit_kind INTEGER NOT NULL, exit_number INTEGER NOT NULL, program TEXT NOT NULL,"
-	" idem_key TEXT, plan_id BLOB NOT NULL, request BLOB NOT NULL) STRICT;"
-	"CREATE INDEX attempt_seq ON attempt(seq);"
-	"CREATE INDEX attempt_open ON attempt(state) WHERE state < 2;"
-	"CREATE INDEX attempt_key ON attempt(idem_key) WHERE idem_key IS NOT NULL;";
-
-/* Follows from the records, as `attempt` does.  Journals from before there were artifacts lack it. */
-static const char schema_kept[] =
-	"CREATE TABLE IF NOT EXISTS kept(attempt BLOB NOT NULL, id BLOB NOT NULL, name TEXT NOT NULL,"
-	" digest BLOB NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" PRIMARY KEY(attempt, id)) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX IF NOT EXISTS kept_digest ON kept(digest);"
-	"CREATE INDEX IF NOT EXISTS kept_open ON kept(attempt) WHERE state IN (1, 2, 3);";
 
 static const char *const texts[BV_SQL_COUNT] = {
 	[BV_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -81,6 +45,8 @@ static const char *const texts[BV_SQL_COUNT] = {
 			       " request=excluded.request",
 	[BV_SQL_BY_KEY] = "SELECT " BV__ATTEMPT_COLUMNS
 			  " FROM attempt WHERE idem_key=? ORDER BY seq DESC LIMIT 1",
+	[BV_SQL_TAIL] = "SELECT seq, kind FROM event ORDER BY seq DESC",
+	[BV_SQL_RECORD] = "SELECT " BV__RECORD_COLUMNS " FROM event WHERE seq=?",
 	[BV_SQL_KEPT_PUT] = "INSERT OR REPLACE INTO kept(attempt, id, name, digest, size, state)"
 			    " VALUES(?,?,?,?,?,?)",
 };
@@ -120,24 +86,6 @@ enum bv_code bv__sql_fail(sqlite3 *db, int status, const char *what, struct bv_e
 	if (err != NULL)
 		err->sys_errno = sys_errno;
 	return code;
-}
-
-static enum bv_code fail_path(struct bv_error *err, const char *what, const char *path)
-{
-	const int sys_errno = errno;
-	enum bv_code code = bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere, "%s '%s'", what,
-					   path);
-
-	if (err != NULL)
-		err->sys_errno = sys_errno;
-	return code;
-}
-
-static enum bv_code fail_missing(struct bv_error *err, const char *path)
-{
-	return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-			      "runs make it; --journal PATH names another",
-			      "there is no journal at '%s'", path);
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -229,127 +177,6 @@ bool bv__column_attempt(sqlite3_stmt *row, struct bv__attempt *ret_attempt)
 	       bv__column_digest(row, 11, &ret_attempt->request);
 }
 
-/* ---- the file -------------------------------------------------------------------------------- */
-
-/* Makes the directories of `path` that are missing, for its owner alone. */
-static enum bv_code make_directories(const char *path, struct bv_error *err)
-{
-	char part[PATH_MAX];
-	const size_t len = strlen(path);
-
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			return fail_path(err, "no directory for the journal can be made at", part);
-	}
-	return BV_OK;
-}
-
-/* Where two machines could each believe to be the only writer. */
-static bool is_remote(const char *directory)
-{
-	static const uint32_t remote[] = {NFS_SUPER_MAGIC,
-					  SMB_SUPER_MAGIC,
-					  0xff534d42U /* CIFS */,
-					  0xfe534d42U /* SMB2 */,
-					  AFS_SUPER_MAGIC,
-					  CODA_SUPER_MAGIC,
-					  V9FS_MAGIC,
-					  0x00c36400U /* Ceph */};
-	struct statfs fs;
-
-	if (statfs(directory, &fs) != 0)
-		return false; /* what is wrong with it, opening will say */
-	for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
-		if ((uint32_t)fs.f_type == remote[i])
-			return true;
-	}
-	return false;
-}
-
-/* Every later name is made from these, so that a change of directory does not move the journal. */
-static enum bv_code make_names(struct bv_journal *journal,
-			       const struct bv__journal_options *options, struct bv_error *err)
-{
-	static const char *const suffixes[BV_JOURNAL_FILES] = {"", "-wal", "-shm", ".blobs",
-							       ".key"};
-	char directory[PATH_MAX], name[PATH_MAX], real[PATH_MAX];
-	enum bv_code code = BV_OK;
-
-	if (options->path == NULL || options->path[0] == '\0' ||
-	    strlen(options->path) >= PATH_MAX - 16)
-		return bv_fail(err, BV_E_ARGUMENT, "journal", "the path of the journal is %s",
-			       options->path == NULL || options->path[0] == '\0' ? "empty"
-										 : "too long");
-	strcpy(name, options->path);
-	strcpy(directory, dirname(name));
-	if (!options->read_only)
-		code = make_directories(directory, err);
-	if (code != BV_OK)
-		return code;
-	if (realpath(directory, real) == NULL && options->read_only && errno == ENOENT)
-		return fail_missing(err, options->path);
-	if (realpath(directory, real) == NULL)
-		return fail_path(err, "there is no directory", directory);
-	if (is_remote(real))
-		return bv_fail_remedy(
-			err, BV_E_JOURNAL, "journal", "keep it on a disk of this machine",
-			"'%s' is on a network file system, whose locks cannot be relied on",
-			options->path);
-	strcpy(name, options->path);
-	for (int i = 0; i < BV_JOURNAL_FILES; i++) {
-		const int len = snprintf(journal->files[i], PATH_MAX, "%s/%s%s", real,
-					 basename(name), suffixes[i]);
-
-		if (len < 0 || len >= PATH_MAX)
-			return bv_fail(err, BV_E_ARGUMENT, "journal",
-				       "the path of the journal is too long");
-	}
-	if (options->key_path != NULL)
-		(void)snprintf(journal->files[BV_JOURNAL_KEY], PATH_MAX, "%s", options->key_path);
-	return BV_OK;
-}
-
-/* Makes the empty file, for its owner alone: SQLite gives what it puts beside it the same mode. */
-static enum bv_code make_file(const struct bv_journal *journal, bool *ret_made,
-			      struct bv_error *err)
-{
-	const char *path = journal->files[0];
-	char directory[PATH_MAX];
-	struct stat st;
-	int fd, dir;
-
-	*ret_made = false;
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 && errno != EEXIST)
-		return fail_path(err, "no journal can be made at", path);
-	if (fd >= 0) {
-		*ret_made = true;
-		/* Nobody can have it locked yet, so closing it gives no lock away. */
-		close(fd);
-		strcpy(directory, path);
-		dir = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || fsync(dir) != 0) {
-			if (dir >= 0)
-				close(dir);
-			return fail_path(err, "no journal can be made durable at", path);
-		}
-		close(dir);
-	}
-	if (lstat(path, &st) != 0)
-		return fail_path(err, "the journal cannot be looked at:", path);
-	if (!S_ISREG(st.st_mode))
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
-				      "'%s' is not a regular file", path);
-	if ((st.st_mode & 022) != 0)
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", "chmod 600 it",
-				      "others than its owner may write the journal '%s'", path);
-	return BV_OK;
-}
-
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static bool pragma_number(sqlite3 *db, const char *text, sqlite3_int64 *ret_number, int *ret_status)
@@ -405,7 +232,9 @@ static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
 		if (getrandom(store, sizeof store, 0) != (ssize_t)sizeof store)
 			code = bv_fail(err, BV_E_SYSTEM, "journal",
 				       "the kernel gives no random bytes");
-		status = sqlite3_exec(journal->db, schema, NULL, NULL, NULL);
+		status = sqlite3_exec(journal->db, bv__schema, NULL, NULL, NULL);
+		if (status == SQLITE_OK)
+			status = sqlite3_exec(journal->db, bv__schema_kept, NULL, NULL, NULL);
 		if (status == SQLITE_OK)
 			status = sqlite3_prepare_v2(journal->db,
 						    "INSERT INTO meta VALUES('store', ?)", -1, &put,
@@ -438,6 +267,8 @@ static int configure(sqlite3 *db, unsigned int busy_ms)
 	/* The next opening finds the log again: putting it into the database is not for a short run to do. */
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* What is longer is no record, and not worth the memory. */
+	(void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, BV_JOURNAL_PAYLOAD_MAX + (1 << 20));
 	/*
 	 * A short run is usually alone, and whoever is alone reads the whole log first: it is kept so short
 	 * that this costs less than a sync.
@@ -521,23 +352,50 @@ enum bv_code bv__database_read(const struct bv_journal *journal, sqlite3 **ret_d
 	return code;
 }
 
+/* A journal from before there were artifacts gets their table. */
+static enum bv_code check_schema(struct bv_journal *journal, struct bv_error *err)
+{
+	bool same = false;
+	enum bv_code code = bv__schema_check(journal->db, &same, err);
+	int status = SQLITE_OK;
+
+	if (code == BV_OK && (!same || !bv__kept_exists(journal->db))) {
+		status = bv__sql_do(journal, BV_SQL_BEGIN);
+		if (status == SQLITE_OK)
+			status = sqlite3_exec(journal->db, bv__schema_kept, NULL, NULL, NULL);
+		if (status == SQLITE_OK)
+			status = bv__sql_do(journal, BV_SQL_COMMIT);
+		if (status != SQLITE_OK) {
+			code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
+			(void)bv__sql_do(journal, BV_SQL_ROLLBACK); /* the first error is told */
+			return code;
+		}
+		code = bv__schema_check(journal->db, &same, err);
+	}
+	if (code == BV_OK && !same)
+		code = bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
+				      "the journal '%s' has other tables than bvisor makes",
+				      journal->files[0]);
+	return code;
+}
+
 static enum bv_code open_database(struct bv_journal *journal, struct bv_error *err)
 {
 	const char *path = journal->files[0];
 	sqlite3_int64 version = 0;
-	bool made = false;
 	enum bv_code code;
 	int status;
 
 	if (journal->read_only) {
-		if (access(path, F_OK) != 0)
-			return fail_missing(err, path);
+		code = bv__files_check_to_read(journal, err);
+		if (code != BV_OK)
+			return code;
 		status = open_to_read(path, journal->busy_ms, &journal->db);
 		return status == SQLITE_OK ? BV_OK
 					   : bv__sql_fail(journal->db, status,
 							  "the journal cannot be read", err);
 	}
-	code = make_file(journal, &made, err);
+	code = bv__files_check(journal, err);
 	if (code != BV_OK)
 		return code;
 	status = sqlite3_open_v2(path, &journal->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
@@ -557,10 +415,15 @@ static enum bv_code open_database(struct bv_journal *journal, struct bv_error *e
 		if (status == SQLITE_OK)
 			code = fill(journal, err);
 	}
-	if (code == BV_OK && status == SQLITE_OK && !bv__kept_exists(journal->db))
-		status = sqlite3_exec(journal->db, schema_kept, NULL, NULL, NULL);
 	if (code == BV_OK && status != SQLITE_OK)
 		code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
+	if (code == BV_OK)
+		code = check_schema(journal, err);
+	/* Again, with those that SQLite made meanwhile. */
+	if (code == BV_OK)
+		code = bv__files_check(journal, err);
+	if (code == BV_OK)
+		bv__files_note(journal);
 	return code;
 }
 
@@ -663,7 +526,7 @@ enum bv_code bv__journal_open(const struct bv__journal_options *options,
 	journal->busy_ms = options->busy_ms != 0 ? options->busy_ms : BV_JOURNAL_BUSY_MS;
 	code = bv__scratch_map(&journal->scratch, err);
 	if (code == BV_OK)
-		code = make_names(journal, options, err);
+		code = bv__files_name(journal, options, err);
 	if (code == BV_OK)
 		code = open_database(journal, err);
 	if (code == BV_OK)
@@ -674,6 +537,8 @@ enum bv_code bv__journal_open(const struct bv__journal_options *options,
 		code = check_tail(journal, err);
 	if (code == BV_OK && !journal->read_only)
 		code = bv__signer_load(journal->files[BV_JOURNAL_KEY], &journal->signer, err);
+	if (code == BV_OK && !journal->read_only)
+		code = bv__tail_check(journal, err);
 	if (code != BV_OK) {
 		bv__journal_close(journal);
 		return code;

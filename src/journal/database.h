@@ -26,6 +26,8 @@ enum bv__statement {
 	BV_SQL_ATTEMPT_PUT,
 	BV_SQL_BY_KEY,
 	BV_SQL_KEPT_PUT,
+	BV_SQL_TAIL,
+	BV_SQL_RECORD,
 	BV_SQL_COUNT,
 };
 
@@ -39,6 +41,13 @@ struct bv_journal {
 	unsigned int busy_ms;
 	struct bv__signer signer;
 	struct bv_arena scratch;
+	/* The database and its log, as they were when they were opened. */
+	struct {
+		uint64_t device, inode;
+	} opened[2];
+	/* The head this process left; what is before it was looked at. */
+	bool has_known;
+	struct bv_digest known;
 
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t turn;
@@ -48,6 +57,29 @@ struct bv_journal {
 	bool poisoned;
 	struct bv_error poison;
 };
+
+/* files.c: gives the files their names, and makes the directories above them unless only reading. */
+enum bv_code bv__files_name(struct bv_journal *journal, const struct bv__journal_options *options,
+			    struct bv_error *err);
+/* Makes the database's file if it is missing, and holds all of them to be ours alone. */
+enum bv_code bv__files_check(const struct bv_journal *journal, struct bv_error *err);
+enum bv_code bv__files_check_to_read(const struct bv_journal *journal, struct bv_error *err);
+enum bv_code bv__files_missing(const char *path, struct bv_error *err);
+/* What is written into a file that has lost its name is lost with it. */
+void bv__files_note(struct bv_journal *journal);
+bool bv__files_moved(const struct bv_journal *journal);
+
+/* schema.c: the statements that make the tables, and whether a database has these alone. */
+extern const char bv__schema[], bv__schema_kept[];
+enum bv_code bv__schema_check(sqlite3 *db, bool *ret_same, struct bv_error *err);
+
+/*
+ * tail.c: holds the records after the last signature to be of kinds that may stand there, and that
+ * signature to be ours: what is signed next covers them, and nobody else can have signed.
+ */
+enum bv_code bv__tail_check(struct bv_journal *journal, struct bv_error *err);
+/* Whether a record of that kind is ever the last without a signature. */
+bool bv__kind_stands_unsigned(uint16_t kind);
 
 /* The error for what SQLite said; BV_E_BUSY, or BV_E_JOURNAL. */
 enum bv_code bv__sql_fail(sqlite3 *db, int status, const char *what, struct bv_error *err);

@@ -149,9 +149,9 @@ struct bv__append {
 enum bv_code bv__journal_append(struct bv_journal *journal, struct bv__append *append,
 				struct bv_error *err);
 
-/* Inside a check: the newest attempt with that idempotency key; false when there is none. */
-bool bv__journal_find_key(struct bv_journal *journal, const char *key,
-			  struct bv__attempt *ret_attempt);
+/* Inside a check: the newest attempt with that idempotency key, if there is one. */
+enum bv_code bv__journal_find_key(struct bv_journal *journal, const char *key, bool *ret_found,
+				  struct bv__attempt *ret_attempt, struct bv_error *err);
 
 /* Room on the disk of the journal, so that what it is kept for can always be written. */
 struct bv__reserve {

@@ -280,7 +280,8 @@ enum bv_code bv__kept_load(sqlite3 *db, const struct bv_digest *attempt,
 		if (!bv__column_digest(rows, 0, &kept.id) ||
 		    !bv__column_digest(rows, 2, &kept.content) || state < 0 ||
 		    state >= BV_KEPT_STATE_COUNT || sqlite3_column_text(rows, 1) == NULL)
-			code = bv__sql_fail(NULL, SQLITE_CORRUPT, "an artifact is malformed", err);
+			code = bv_fail(err, BV_E_INTEGRITY, "artifact",
+				       "one of the table is malformed");
 		else if (!insert(ret_list, &kept,
 				 bv_str_from((const char *)sqlite3_column_text(rows, 1))))
 			code = no_memory(err);

@@ -63,7 +63,8 @@ enum bv_code bv__list_on(sqlite3 *db, const struct bv__filter *filter, bv__attem
 		if (status != SQLITE_ROW)
 			break;
 		if (!bv__column_attempt(rows, &attempt))
-			return bv__sql_fail(NULL, SQLITE_CORRUPT, "an attempt is malformed", err);
+			return bv_fail(err, BV_E_INTEGRITY, "attempt",
+				       "one of the table is malformed");
 		if (!passes(filter, &attempt))
 			continue;
 		if (!fn(context, &attempt) || ++told == filter->most)
@@ -149,6 +150,9 @@ enum bv_code bv__records_on(sqlite3 *db, const struct bv_digest *attempt, uint64
 	}
 	if (code != BV_OK)
 		return code;
+	if (status == SQLITE_TOOBIG)
+		return bv_fail(err, BV_E_INTEGRITY, "journal",
+			       "a record is larger than any can be");
 	return status == SQLITE_DONE ? BV_OK : fail_read(db, status, err);
 }
 

@@ -20,6 +20,9 @@ struct walk {
 	struct bv__verified *found;
 	struct bv_arena *scratch;
 	uint64_t last_us, total;
+	uint64_t to_sign; /* the last record that a signature has to follow */
+	uint64_t pruned,
+		pruned_before; /* records by decision, of attempts that had ended by then */
 };
 
 static enum bv_code wrong(const struct bv__record *record, const char *what, struct bv_error *err)
@@ -76,6 +79,13 @@ static enum bv_code check_anchor(struct walk *walk, const struct bv__record *rec
 	return BV_OK;
 }
 
+static void note_pruned(struct walk *walk, const struct bv_pruned_event *pruned)
+{
+	walk->pruned += pruned->records;
+	if (pruned->before_unix_micros > walk->pruned_before)
+		walk->pruned_before = pruned->before_unix_micros;
+}
+
 static enum bv_code check_contents(struct walk *walk, const struct bv__record *record,
 				   struct bv_error *err)
 {
@@ -83,12 +93,19 @@ static enum bv_code check_contents(struct walk *walk, const struct bv__record *r
 	struct bv_report_event *report;
 	void *value;
 
+	if (type == NULL)
+		return wrong(record, "its kind is not known", err);
+	if (!bv__kind_stands_unsigned(record->kind) && record->kind != BV_EVENT_ANCHOR)
+		walk->to_sign = record->seq;
 	if (record->payload == NULL) {
+		static const struct bv_digest of_the_store;
+
+		/* Decisions to remove contents are about attempts; so signatures never go. */
+		if (bv_digest_equal(&record->attempt, &of_the_store))
+			return wrong(record, "its contents are missing", err);
 		walk->found->removed++;
 		return BV_OK;
 	}
-	if (type == NULL)
-		return wrong(record, "its kind is not known", err);
 	walk->scratch->used = 0;
 	value = bv_arena_alloc(walk->scratch, type->size_bytes);
 	if (value == NULL || bv_canon_decode(walk->scratch, type, record->payload,
@@ -96,6 +113,8 @@ static enum bv_code check_contents(struct walk *walk, const struct bv__record *r
 		return wrong(record, "its contents cannot be read", err);
 	if (record->kind == BV_EVENT_ANCHOR)
 		return check_anchor(walk, record, value, err);
+	if (record->kind == BV_EVENT_PRUNED)
+		note_pruned(walk, value);
 	report = value;
 	if (record->kind == BV_EVENT_REPORT &&
 	    (bv_report_check(walk->scratch, &report->report, NULL) != BV_OK ||
@@ -235,6 +254,12 @@ static bool check_attempt(void *context, const struct bv__attempt *attempt)
 		attempts->code = bv_fail(
 			attempts->err, BV_E_INTEGRITY, "attempt",
 			"where attempt %.*s stands does not follow from its records", 16, hex);
+	if (attempts->code == BV_OK && folding.removed &&
+	    (attempt->ended_us == 0 || attempt->ended_us >= attempts->walk->pruned_before))
+		attempts->code = bv_fail(
+			attempts->err, BV_E_INTEGRITY, "attempt",
+			"contents of attempt %.*s are missing, and no decision removed them", 16,
+			hex);
 	if (attempts->code == BV_OK)
 		attempts->code = check_kept(attempts, attempt, &folding);
 	bv__kept_clear(&folding.kept);
@@ -268,8 +293,14 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 				     " NOT EXISTS (SELECT 1 FROM attempt WHERE id=kept.attempt)";
 	sqlite3_int64 total = 0, orphaned = 0, unused;
 	bool whole = true, ok;
-	enum bv_code code = ask(db, "PRAGMA quick_check(1)", &unused, &whole, err);
+	enum bv_code code = bv__schema_check(db, &whole, err);
 
+	if (code == BV_OK && !whole)
+		code = bv_fail(err, BV_E_INTEGRITY, "journal",
+			       "it has other tables than bvisor makes");
+	/* Not the quick one: an index that lacks a row hides it from whoever asks by that index. */
+	if (code == BV_OK)
+		code = ask(db, "PRAGMA integrity_check(1)", &unused, &whole, err);
 	if (code == BV_OK && !whole)
 		code = bv_fail(err, BV_E_INTEGRITY, "journal", "the database's pages are damaged");
 	if (code == BV_OK)
@@ -286,6 +317,22 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 			       "something was kept of attempts that are not there");
 	*ret_total = (uint64_t)total;
 	return code;
+}
+
+/* What only the end tells. */
+static enum bv_code check_whole(const struct walk *walk, struct bv_error *err)
+{
+	if (walk->to_sign > walk->found->anchored_seq)
+		return bv_fail(
+			err, BV_E_INTEGRITY, "journal",
+			"record %llu is of a kind that is signed, and no signature covers it",
+			(unsigned long long)walk->to_sign);
+	if (walk->found->removed != walk->pruned)
+		return bv_fail(err, BV_E_INTEGRITY, "journal",
+			       "%llu records have no contents, and decisions removed those of %llu",
+			       (unsigned long long)walk->found->removed,
+			       (unsigned long long)walk->pruned);
+	return BV_OK;
 }
 
 static enum bv_code verify_on(sqlite3 *db, struct walk *walk, struct attempts *attempts,
@@ -308,6 +355,8 @@ static enum bv_code verify_on(sqlite3 *db, struct walk *walk, struct attempts *a
 			"it ends at record %llu, and an anchor kept elsewhere knows record %llu",
 			(unsigned long long)walk->found->records, (unsigned long long)anchor_seq);
 	if (code == BV_OK)
+		code = check_whole(walk, err);
+	if (code == BV_OK)
 		code = bv__list_on(db, &everything, check_attempt, attempts, err);
 	return code == BV_OK ? attempts->code : code;
 }
@@ -317,7 +366,10 @@ enum bv_code bv__journal_verify(const struct bv_journal *journal,
 				struct bv__verified *ret_verified, struct bv_error *err)
 {
 	struct bv_arena scratch;
-	struct walk walk = {journal, options, ret_verified, &scratch, 0, 0};
+	struct walk walk = {.journal = journal,
+			    .options = options,
+			    .found = ret_verified,
+			    .scratch = &scratch};
 	struct attempts attempts = {.walk = &walk, .scratch = &scratch, .err = err};
 	enum bv_code code;
 

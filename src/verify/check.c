@@ -34,6 +34,7 @@ struct check {
 	struct bv_arena scratch;
 	uint8_t *payload;
 	size_t payload_capacity;
+	uint64_t to_sign;    /* the last record that a signature has to follow */
 	uint64_t report_seq; /* where the report that is looked for was found; 0: not yet */
 	struct bv_error *err;
 };
@@ -231,6 +232,13 @@ static enum bv_code check_report(struct check *check, const struct record *recor
 	return BV_OK;
 }
 
+/* What an attempt writes before its end; all else is signed as it is written. */
+static bool stands_unsigned(uint16_t kind)
+{
+	return kind == BV_EVENT_STARTED || kind == BV_EVENT_REQUEST || kind == BV_EVENT_BOUND ||
+	       kind == BV_EVENT_RECOVERY_INTENT;
+}
+
 static enum bv_code check_record(struct check *check, const struct record *record)
 {
 	const struct bv__export_options *options = check->options;
@@ -253,6 +261,10 @@ static enum bv_code check_record(struct check *check, const struct record *recor
 			     "it is another than the anchor kept elsewhere says");
 	found->records++;
 	found->head = record->hash;
+	if (!stands_unsigned(record->kind) && record->kind != BV_EVENT_ANCHOR)
+		check->to_sign = record->seq;
+	if (record->payload == NULL && record->kind == BV_EVENT_ANCHOR)
+		return wrong(check, record->seq, "the contents of a signature are missing");
 	if (record->payload == NULL) {
 		found->removed++;
 		return BV_OK;
@@ -336,6 +348,11 @@ static enum bv_code check_wanted(struct check *check)
 
 	if (found->anchors == 0)
 		return fail(check, BV_E_INTEGRITY, "nothing in it is signed");
+	if (check->to_sign > found->anchored_seq)
+		return wrong(check, check->to_sign,
+			     "it is of a kind that is signed, and no signature covers it");
+	if (options->whole && !found->whole)
+		return fail(check, BV_E_INTEGRITY, "it is a part: its beginning is left out");
 	if (options->anchor_seq != 0 && found->first + found->records <= options->anchor_seq)
 		return fail(check, BV_E_INTEGRITY, "it ends before the anchor kept elsewhere");
 	if (options->report != NULL && check->report_seq == 0)

@@ -18,6 +18,7 @@ struct bv__export_options {
 	/* An anchor kept elsewhere: record `anchor_seq` must have this hash.  0: none. */
 	uint64_t anchor_seq;
 	const struct bv_digest *anchor_hash;
+	bool whole; /* it has to begin with the journal's first record */
 };
 
 struct bv__export_found {

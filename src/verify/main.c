@@ -18,10 +18,11 @@
 enum { YES = 0, NO = 1, FAILED = 2, FILE_MAX = 64 << 20 };
 
 static const char usage[] =
-	"Usage: bvisor-verify --public-key FILE|HEX [--anchor FILE] [--report FILE] EXPORT\n"
+	"Usage: bvisor-verify --public-key FILE|HEX [--whole] [--anchor FILE] [--report FILE] EXPORT\n"
 	"\n"
 	"Checks what `bvisor journal export` wrote: every hash, every signature, every report's seal.\n"
 	"  --public-key  whose signatures count: 64 hexadecimal digits, or a file that holds them\n"
+	"  --whole       it must begin with the journal's first record\n"
 	"  --anchor      a line of `bvisor journal anchor`, kept where nobody could change it\n"
 	"  --report      a report that must be in it, under a signature\n"
 	"EXPORT - is standard input.  Exit status: 0 it holds; 1 it does not; 2 it could not be read.\n";
@@ -146,6 +147,7 @@ static ptrdiff_t read_buffered(void *context, void *data, size_t size_bytes)
 
 struct arguments {
 	const char *public_key, *anchor, *report, *export_path;
+	bool whole;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *ret)
@@ -160,6 +162,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *ret)
 			if (++i == argc)
 				return false;
 			*where = argv[i];
+		} else if (strcmp(argv[i], "--whole") == 0) {
+			ret->whole = true;
 		} else if (ret->export_path || (argv[i][0] == '-' && argv[i][1] != '\0')) {
 			return false;
 		} else {
@@ -183,6 +187,10 @@ static int tell(const struct arguments *arguments, const struct bv__export_found
 		printf("the report is that of attempt %s\n", attempt);
 	if (found->removed)
 		printf("without contents: %llu records\n", (unsigned long long)found->removed);
+	if (found->first + found->records > found->anchored_seq + 2)
+		printf("not signed yet, and anybody's to change until then: %llu records\n",
+		       (unsigned long long)(found->first + found->records - found->anchored_seq -
+					    2));
 	printf("head: %s\n", head);
 	if (!found->whole)
 		printf("a part: what came before record %llu is not in it\n",
@@ -195,7 +203,7 @@ static int tell(const struct arguments *arguments, const struct bv__export_found
 int main(int argc, char **argv)
 {
 	static struct buffered input = {.fd = STDIN_FILENO};
-	struct arguments arguments = {NULL, NULL, NULL, NULL};
+	struct arguments arguments = {.public_key = NULL};
 	struct bv__export_options options = {.public_key = NULL};
 	struct bv__anchor_line line;
 	struct bv__export_found found;
@@ -212,6 +220,7 @@ int main(int argc, char **argv)
 	if (!read_key(arguments.public_key, &key))
 		return FAILED;
 	options.public_key = &key;
+	options.whole = arguments.whole;
 	if (arguments.anchor) {
 		size_t size;
 		char *text = read_file(arguments.anchor, &size);

@@ -35,9 +35,9 @@ run --journal none -- true
 check "--journal none leaves no trace" test "$(records | wc -w)" = 15
 BVISOR_JOURNAL=none run -- true
 check "nor does BVISOR_JOURNAL=none" test "$(records | wc -w)" = 15
-run --journal own.db -- true
-check "--journal PATH is elsewhere" test -f own.db
-bvisor journal ls --journal own.db
+run --journal own/j.db -- true
+check "--journal PATH is elsewhere" test -f own/j.db
+bvisor journal ls --journal own/j.db
 out_has "/true" "and ls --journal lists it"
 
 # ---- looking
@@ -109,10 +109,10 @@ check "is small" test "$(stat -c %s proof.bvj)" -lt "$(stat -c %s all.bvj)"
 bvisor report verify of.report --proof proof.bvj --public-key "$db.key.pub"
 status 0 "report verify takes it"
 out_has "proven" "and says so"
-run --report other.report --journal own.db -- true
+run --report other.report --journal own/j.db -- true
 bvisor report verify other.report --proof proof.bvj --public-key "$db.key.pub"
 status 1 "a report that is not in it is not proven"
-bvisor report verify of.report --proof proof.bvj --public-key own.db.key.pub
+bvisor report verify of.report --proof proof.bvj --public-key own/j.db.key.pub
 status 1 "nor by another's key"
 bvisor report verify of.report --proof proof.bvj
 refused "--public-key is missing" "nor without a key"
@@ -128,7 +128,7 @@ status 0 "with an anchor and a report"
 out_has "attempt $id" "and says whose it is"
 try --public-key "$db.key.pub" --report of.report proof.bvj
 status 0 "and a proof"
-try --public-key own.db.key.pub all.bvj
+try --public-key own/j.db.key.pub all.bvj
 status 1 "another key is not accepted"
 try --public-key "$db.key.pub" --report other.report all.bvj
 status 1 "nor a report that is not in it"
@@ -148,21 +148,36 @@ for at in range(0, len(data), max(1, len(data) // 300)):
 PY
 
 # ---- refusals before anything runs
-echo 'this is no database, and long enough to be seen as none' >text.db
-run --journal text.db -- sh -c 'echo ran >ran'
+echo 'this is no database, and long enough to be seen as none' >own/text.db
+run --journal own/text.db -- sh -c 'echo ran >ran'
 refused "journal" "a file that is no database refuses the run"
-mkdir dir.db
-run --journal dir.db -- true
+mkdir own/dir.db
+run --journal own/dir.db -- true
 refused "not a regular file" "a directory too"
-cp own.db loose.db
-chmod 666 loose.db
-run --journal loose.db -- true
+cp own/j.db own/loose.db
+chmod 666 own/loose.db
+run --journal own/loose.db -- true
 refused "others than its owner" "a journal that others may write too"
-cp own.db.key loose.key
-chmod 644 loose.key
-run --journal own.db --journal-key loose.key -- true
+cp own/j.db.key own/loose.key
+chmod 644 own/loose.key
+run --journal own/j.db --journal-key own/loose.key -- true
 refused "for its owner alone" "a key that others may read too"
 check "and nothing ran" test ! -e ran
+mkfifo own/fifo.db
+bvisor journal ls --journal own/fifo.db
+refused "not a regular file" "nor is a FIFO waited for"
+mkdir open
+chmod 777 open
+run --journal open/j.db -- true
+refused "anybody may write the directory" "nor is a journal kept where anybody may put another in its place"
+mkdir old.keys
+mv own/j.db.key own/j.db.key.pub old.keys
+run --journal own/j.db -- true
+refused "signed with another key" "a journal that lost its key is not signed with another"
+rm own/j.db.key own/j.db.key.pub
+mv old.keys/* own
+run --journal own/j.db -- true
+status 0 "and with its own it is"
 
 # ---- once
 run --idempotency-key pay-1 --write . --read . -- sh -c 'echo paid >>paid; exit 5'
@@ -173,6 +188,12 @@ err_has "not run again" "and says that it ran nothing"
 check "and it ran nothing" test "$(grep -c paid paid)" = 1
 run --idempotency-key pay-1 --write . --read . -- sh -c 'echo other >>paid; exit 5'
 refused "another request" "another request under that key is refused"
+for _ in 1 2 3 4; do
+	# shellcheck disable=SC2086 # a list
+	"$BVISOR" run $BVISOR_FLAGS --idempotency-key pay-2 --write . --read . -- sh -c 'echo once >>once; sleep 0.2' >/dev/null 2>>"$err" &
+done
+wait
+check "of four at once with one key one runs" test "$(grep -c once once)" = 1
 run --journal none --idempotency-key pay-1 -- true
 refused "without a journal" "a key without a journal is refused"
 

@@ -138,7 +138,8 @@ static bool kill_at(const struct place *place, const struct way *way, unsigned l
 
 	(void)snprintf(name, sizeof name, "%s-%lu", way->name, moment);
 	granted = make_dir(place, name);
-	(void)snprintf(journal_path, sizeof journal_path, "%s/%s.db", place->dir, name);
+	/* In a directory of its own: anybody may write the place. */
+	(void)snprintf(journal_path, sizeof journal_path, "%s/%s.d/j.db", place->dir, name);
 	EXPECT(pipe(ack) == 0);
 	pid = fork();
 	EXPECT(pid >= 0);

@@ -40,7 +40,8 @@ static enum bv_code find_anchor(struct bv_journal *journal, uint64_t *ret_seq, s
 			break;
 		}
 		if (kind < 0 || kind > UINT16_MAX || !bv__kind_stands_unsigned((uint16_t)kind))
-			code = damaged(seq, "is of a kind that is signed, and no signature covers it",
+			code = damaged(seq,
+				       "is of a kind that is signed, and no signature covers it",
 				       err);
 	}
 	if (code == BV_OK && status != SQLITE_ROW && status != SQLITE_DONE)

@@ -58,6 +58,8 @@ struct bv_stage_node {
 	bool merged; /* a directory whose entries are to be seen together with the host's */
 	bool opaque; /* and hide those */
 	bool left;   /* not chosen: it stays undecided */
+	/* A directory with changes of its entries, which an earlier commit may have put there in part. */
+	bool entered;
 };
 
 struct bv_stage_root {
@@ -196,6 +198,8 @@ bool bv__stage_same_attributes(int upper_fd, int host_fd);
 int bv__stage_copy_attributes(int from_fd, int to_fd);
 /* The same from what was saved. */
 int bv__stage_put_attributes(const struct bv_stage_saved *saved, int to_fd);
+/* Whether they are just these. */
+bool bv__stage_has_attributes(const struct bv_stage_saved *saved, int fd);
 bool bv__stage_is_user_attribute(const char *name);
 bool bv__stage_has_mark(int fd, const char *name, char wanted); /* of the overlay; 0: any value */
 

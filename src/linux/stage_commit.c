@@ -150,6 +150,19 @@ static bool is_made(const struct bv_stage_node *node)
 	       node->kind != BV_STAGE_ATTRIBUTES && !node->merged;
 }
 
+/*
+ * An entry that an earlier commit of these changes put into a directory is no change of it; what it was
+ * given since then would show in a later time of its own.
+ */
+static bool is_touched(const struct commit *commit, const struct bv_stage_node *node,
+		       const struct stat *seen)
+{
+	return bv__stage_is_new(commit->stage, &seen->st_ctim) &&
+	       !(node->entered && S_ISDIR(seen->st_mode) &&
+		 seen->st_ctim.tv_sec == seen->st_mtim.tv_sec &&
+		 seen->st_ctim.tv_nsec == seen->st_mtim.tv_nsec);
+}
+
 static bool changed_meanwhile(const struct commit *commit, struct bv_stage_node *node,
 			      const char *name)
 {
@@ -167,11 +180,11 @@ static bool changed_meanwhile(const struct commit *commit, struct bv_stage_node 
 		return bv__stage_tree_changed(commit->stage, dir, name, true) != 0;
 	case BV_STAGE_REPLACED:
 		/* Of a directory hidden by another each entry is a change of its own. */
-		return node->merged ? bv__stage_is_new(commit->stage, &seen.st_ctim)
+		return node->merged ? is_touched(commit, node, &seen)
 				    : bv__stage_tree_changed(commit->stage, dir, name, true) != 0;
 	case BV_STAGE_MODIFIED:
 	case BV_STAGE_ATTRIBUTES:
-		return bv__stage_is_new(commit->stage, &seen.st_ctim);
+		return is_touched(commit, node, &seen);
 	case BV_STAGE_SAME:
 	case BV_STAGE_KIND_COUNT:
 		break;
@@ -402,6 +415,12 @@ static bool is_the_same(const struct bv_stage_node *node, int fd)
 	       (fstat(fd, &seen) == 0 && seen.st_ino == node->host_inode);
 }
 
+/* Whether a name that could not be opened leads to something else than it did. */
+static bool leads_elsewhere(int sys_errno)
+{
+	return sys_errno == ENOENT || sys_errno == ENOTDIR || sys_errno == ELOOP;
+}
+
 static int finish_directory(const struct commit *commit, uint32_t index, bool temporary)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
@@ -411,7 +430,7 @@ static int finish_directory(const struct commit *commit, uint32_t index, bool te
 	struct stat seen;
 	int result = -1, saved;
 
-	if (to >= 0 && !temporary && !is_the_same(node, to))
+	if (!temporary && (to < 0 ? leads_elsewhere(errno) : !is_the_same(node, to)))
 		errno = ESTALE;
 	else if ((restored || from >= 0) && to >= 0 &&
 		 copy_attributes(commit, index, from, to, NULL) == 0 && fstat(to, &seen) == 0)
@@ -553,6 +572,33 @@ static enum bv_code remove_one(struct commit *commit, uint32_t index)
 	return BV_OK;
 }
 
+/*
+ * Opens the file that check_all looked at; -1 with ESTALE for what somebody put in its place.  That is found
+ * out before it is opened for real: to open a device or a FIFO is to do something with it.
+ */
+static int open_found(const struct commit *commit, uint32_t index)
+{
+	const char *name = bv__stage_name(commit->stage, index);
+	int found = openat(commit->host_dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1, saved;
+	struct stat seen;
+	char path[64];
+
+	if (found < 0) {
+		errno = leads_elsewhere(errno) ? ESTALE : errno;
+		return -1;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+	if (!is_the_same(&commit->stage->nodes[index], found) || fstat(found, &seen) != 0 ||
+	    !S_ISREG(seen.st_mode) || bv__stage_is_new(commit->stage, &seen.st_ctim))
+		errno = ESTALE;
+	else
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	saved = errno;
+	close(found);
+	errno = saved;
+	return fd;
+}
+
 static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 {
 	const struct bv_stage_node *node = &commit->stage->nodes[index];
@@ -570,12 +616,8 @@ static enum bv_code set_attributes(struct commit *commit, uint32_t index)
 	if (enter_directory(commit, node->parent, true) != 0)
 		return fail_at(commit, index, "cannot set the attributes of");
 	from = restored ? -1 : bv__stage_open_own(commit->upper_dir, name, 0);
-	to = openat(commit->host_dir, name,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (to >= 0 && (!is_the_same(node, to) || fstat(to, &seen) != 0 ||
-			bv__stage_is_new(commit->stage, &seen.st_ctim))) {
-		errno = ESTALE;
-	} else if (to >= 0 && (restored || (from >= 0 && fstat(from, &seen) == 0))) {
+	to = open_found(commit, index);
+	if (to >= 0 && (restored || (from >= 0 && fstat(from, &seen) == 0))) {
 		result = copy_attributes(commit, index, from, to, &seen);
 		if (result == 0)
 			result = fchmod(to, node->mode & 0777);

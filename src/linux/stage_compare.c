@@ -177,3 +177,21 @@ int bv__stage_put_attributes(const struct bv_stage_saved *saved, int to_fd)
 	free(memory);
 	return result;
 }
+
+bool bv__stage_has_attributes(const struct bv_stage_saved *saved, int fd)
+{
+	char *memory = malloc((size_t)LIST_BYTES_MAX + (size_t)VALUE_BYTES_MAX);
+	bool same = memory != NULL && count_user_attributes(memory, list_attributes(fd, memory)) ==
+					      saved->attribute_count;
+
+	for (size_t i = 0; same && i < saved->attribute_count; i++) {
+		const struct bv_text_pair *pair = &saved->attributes[i];
+		const ssize_t got = fgetxattr(fd, pair->key.data, memory + LIST_BYTES_MAX,
+					      VALUE_BYTES_MAX);
+
+		same = got >= 0 && (size_t)got == pair->value.len &&
+		       memcmp(memory + LIST_BYTES_MAX, pair->value.data, pair->value.len) == 0;
+	}
+	free(memory);
+	return same;
+}

@@ -341,6 +341,7 @@ static enum bv_code restore_node(struct bv_stage *stage, const struct bv_change_
 	if (parent != BV_STAGE_NO_NODE) {
 		struct bv_stage_node *above = &stage->nodes[parent];
 
+		above->entered |= node->kind != BV_STAGE_SAME;
 		if (above->count == 0)
 			above->first = index;
 		if (above->first + above->count != index)
@@ -455,6 +456,16 @@ static bool host_has_content(int dir, const char *name, const struct bv_stage_co
 	return same;
 }
 
+static bool directory_has_attributes(const struct bv_stage_saved *saved, int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const bool same = fd >= 0 && bv__stage_has_attributes(saved, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
 static bool is_done(const struct bv_stage *stage, uint32_t index, int dir)
 {
 	const struct bv_stage_node *node = &stage->nodes[index];
@@ -483,6 +494,11 @@ static bool is_done(const struct bv_stage *stage, uint32_t index, int dir)
 		       (size_t)len == strlen(stage->saved[index].target) &&
 		       memcmp(target, stage->saved[index].target, (size_t)len) == 0;
 	case BV_STAGE_DIRECTORY:
+		/* The rights are what is set last. */
+		if (node->kind == BV_STAGE_ATTRIBUTES)
+			return S_ISDIR(seen.st_mode) &&
+			       (seen.st_mode & 01777) == (node->mode & 01777u) &&
+			       directory_has_attributes(&stage->saved[index], dir, name);
 		/* Made anew with the rights it was to get; its entries are looked at each by itself. */
 		return (node->kind == BV_STAGE_ADDED ||
 			(node->kind == BV_STAGE_REPLACED && !node->merged)) &&

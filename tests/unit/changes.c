@@ -1,178 +1,21 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * Changes of staged directories that were kept: given back, committed in part or whole, and killed at
- * every moment of it.  The value that describes them is written here by hand, as docs/reference has it.
+ * every moment of it.
  */
-#include "attempts.h"
-#include "codes.h"
+#include "changes_world.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <bvisor/bvisor.h>
-#include <bvisor/journal.h>
-
-#include "contract/canon.h"
-#include "journal/blobs.h"
-
-static struct bv_error err;
-static char host[96];
-
-enum { NODES = 8 };
-
-/* host/
- *   changed   "before" -> "after"      gone      removed
- *   made/     new, with `in`, "inner"  link      new, to "made/in"
- *   taken/    there before, with `more`, "more" */
-static const struct {
-	const char *name, *text, *target;
-	int parent;
-	enum bv_delta_type type;
-	int kind; /* -1: the same */
-	bool merged;
-} wanted[NODES] = {
-	{"", NULL, NULL, -1, BV_DELTA_DIRECTORY, -1, true},
-	{"changed", "after", NULL, 0, BV_DELTA_FILE, BV_DELTA_MODIFIED, false},
-	{"gone", NULL, NULL, 0, BV_DELTA_FILE, BV_DELTA_REMOVED, false},
-	{"link", NULL, "made/in", 0, BV_DELTA_SYMLINK, BV_DELTA_ADDED, false},
-	{"made", NULL, NULL, 0, BV_DELTA_DIRECTORY, BV_DELTA_ADDED, false},
-	{"taken", NULL, NULL, 0, BV_DELTA_DIRECTORY, -1, true},
-	{"in", "inner", NULL, 4, BV_DELTA_FILE, BV_DELTA_ADDED, false},
-	{"more", "more", NULL, 5, BV_DELTA_FILE, BV_DELTA_ADDED, false},
-};
-
-static void put_text(const char *name, const char *text)
+static int mode_of(const char *name)
 {
-	char file[256];
-	FILE *stream;
-
-	(void)snprintf(file, sizeof file, "%s/%s", host, name);
-	stream = fopen(file, "w");
-	EXPECT(stream != NULL && fputs(text, stream) >= 0 && fclose(stream) == 0);
-}
-
-static const char *text_at(const char *name)
-{
-	char file[256];
-
-	(void)snprintf(file, sizeof file, "%s/%s", host, name);
-	return text_in(file);
-}
-
-static const char *link_at(const char *name)
-{
-	static char target[64];
-	char file[256];
-	ssize_t len;
-
-	(void)snprintf(file, sizeof file, "%s/%s", host, name);
-	len = readlink(file, target, sizeof target - 1);
-	target[len > 0 ? len : 0] = '\0';
-	return target;
-}
-
-static void fill_nodes(struct bv_change_node nodes[NODES])
-{
-	for (size_t i = 0; i < NODES; i++) {
-		nodes[i] = (struct bv_change_node){
-			.name = bv_str_from(wanted[i].name),
-			.type = wanted[i].type,
-			.mode = wanted[i].type == BV_DELTA_DIRECTORY ? 0755 : 0640,
-			.merged = wanted[i].merged,
-			.modified_s = 1000000000,
-			.has_parent = wanted[i].parent >= 0,
-			.parent = (uint32_t)(wanted[i].parent >= 0 ? wanted[i].parent : 0),
-			.has_kind = wanted[i].kind >= 0,
-			.kind = (enum bv_delta_kind)(wanted[i].kind >= 0 ? wanted[i].kind : 0),
-			.has_target = wanted[i].target != NULL,
-		};
-		if (wanted[i].target != NULL)
-			nodes[i].target = bv_str_from(wanted[i].target);
-		if (wanted[i].text == NULL)
-			continue;
-		nodes[i].size_bytes = strlen(wanted[i].text);
-		nodes[i].has_content_hash = true;
-		bv_hash_bytes(wanted[i].text, strlen(wanted[i].text), &nodes[i].content_hash);
-	}
-}
-
-static void keep_set(struct bv_journal *journal, const struct bv_change_set *set)
-{
-	static uint8_t memory[1 << 20];
-	const struct bv_digest id = attempt_id(1);
-	const struct bv_staged_artifact_list none = {NULL, 0};
-	struct bv_kept_blob kept[NODES + 1];
-	struct bv_kept_event event = {{kept, 0}};
-	struct bv__blobs blobs;
-	struct bv__blob blob;
-	struct bv_arena arena;
-	struct bv_str bytes;
-
-	bv_arena_init(&arena, memory, sizeof memory);
-	bytes = bv_canon_bytes(&arena, &bv_change_set_type, set);
-	OK(bv__blobs_begin(journal, &id, &blobs, &err));
-	OK(bv__blobs_put(&blobs, bytes.data, bytes.len, &blob, &err));
-	kept[event.blobs.count++] = (struct bv_kept_blob){BV_STR("/changes"), blob.digest,
-							  blob.size_bytes};
-	for (size_t i = 0; i < NODES; i++) {
-		if (wanted[i].text == NULL)
-			continue;
-		OK(bv__blobs_put(&blobs, wanted[i].text, strlen(wanted[i].text), &blob, &err));
-		kept[event.blobs.count++] = (struct bv_kept_blob){
-			bv_arena_format(&arena, "/changes/%zu", i), blob.digest, blob.size_bytes};
-	}
-	OK(bv__blobs_seal(&blobs, &err));
-	append_attempt(journal, 1, &none, &event);
-	bv__blobs_end(&blobs);
-}
-
-/* The host as it was, and what somebody may make of it. */
-static void begin(void)
-{
-	struct bv_journal *journal;
-	struct bv_change_node nodes[NODES];
-	struct bv_change_root root = {.path = {host, 0}};
-	struct bv_change_set set = {.roots = {&root, 1}, .nodes = {nodes, NODES}};
-	struct timespec now, boot;
 	char file[256];
 	struct stat seen;
 
-	scratch_make();
-	(void)snprintf(host, sizeof host, "%s/host", scratch.dir);
-	(void)snprintf(file, sizeof file, "%s/taken", host);
-	EXPECT(mkdir(host, 0755) == 0 && mkdir(file, 0755) == 0);
-	put_text("changed", "before");
-	put_text("gone", "old");
-	/* What was there was there before. */
-	(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-	EXPECT(stat(host, &seen) == 0);
-	root = (struct bv_change_root){bv_str_from(host), seen.st_dev, seen.st_ino};
-	EXPECT(clock_gettime(CLOCK_REALTIME, &now) == 0 &&
-	       clock_gettime(CLOCK_BOOTTIME, &boot) == 0);
-	set.began_s = (uint64_t)now.tv_sec;
-	set.began_ns = (uint32_t)now.tv_nsec;
-	set.clock_ns = (uint64_t)((now.tv_sec - boot.tv_sec) * 1000000000L + now.tv_nsec -
-				  boot.tv_nsec);
-	(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-	fill_nodes(nodes);
-	journal = open_scratch_journal();
-	keep_set(journal, &set);
-	bv__journal_close(journal);
-}
-
-static struct bv_changes *changes_of(struct bv_journal *journal)
-{
-	const struct bv_digest id = attempt_id(1);
-	struct bv_changes *changes = NULL;
-	char hex[65];
-
-	bv_digest_hex(&id, hex);
-	if (bv_journal_changes(journal, hex, &changes, &err) != BV_OK)
-		return NULL;
-	return changes;
+	(void)snprintf(file, sizeof file, "%s/%s", host, name);
+	return stat(file, &seen) == 0 ? (int)(seen.st_mode & 07777) : -1;
 }
 
 static void expect_all_done(void)
@@ -188,6 +31,10 @@ static void expect_all_done(void)
 	(void)snprintf(file, sizeof file, "%s/changed", host);
 	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 0777) == 0640 &&
 	       seen.st_mtim.tv_sec == 1000000000);
+	EXPECT_INT(mode_of("marked"), 0640);
+	EXPECT_INT(mode_of("open"), 0755);
+	EXPECT_STR(text_at("marked"), "as it is");
+	EXPECT_STR(text_at("open/new"), "fresh");
 }
 
 TEST(kept_changes_are_listed_and_committed)
@@ -195,11 +42,11 @@ TEST(kept_changes_are_listed_and_committed)
 	struct bv_journal *journal;
 	struct bv_changes *changes;
 
-	begin();
+	begin_changes();
 	journal = open_scratch_journal();
 	changes = changes_of(journal);
 	EXPECT_THAT(changes != NULL, "%s", err.message);
-	EXPECT_UINT(bv_changes_count(changes), 6);
+	EXPECT_UINT(bv_changes_count(changes), 9);
 	EXPECT_STR(text_at("changed"), "before");
 	OK(bv_changes_commit(changes, &err));
 	bv_changes_free(changes);
@@ -216,7 +63,7 @@ TEST(some_changes_are_committed_and_the_others_wait)
 	char made[128];
 	const char *const paths[] = {made};
 
-	begin();
+	begin_changes();
 	journal = open_scratch_journal();
 	changes = changes_of(journal);
 	(void)snprintf(made, sizeof made, "%s/mad", host);
@@ -229,10 +76,51 @@ TEST(some_changes_are_committed_and_the_others_wait)
 	EXPECT_STR(text_at("changed"), "before");
 	EXPECT_STR(text_at("gone"), "old");
 	changes = changes_of(journal);
-	EXPECT_UINT(bv_changes_count(changes), 4);
+	EXPECT_UINT(bv_changes_count(changes), 7);
 	OK(bv_changes_commit(changes, &err));
 	bv_changes_free(changes);
 	expect_all_done();
+	bv__journal_close(journal);
+}
+
+/* What a first commit put into a directory is no change that the host made of it. */
+TEST(an_entry_first_and_the_directorys_rights_later)
+{
+	struct bv_journal *journal;
+	struct bv_changes *changes;
+	char path[128];
+	const char *const paths[] = {path};
+
+	begin_changes();
+	journal = open_scratch_journal();
+	changes = changes_of(journal);
+	(void)snprintf(path, sizeof path, "%s/open/new", host);
+	OK(bv_changes_choose(changes, paths, 1, &err));
+	OK(bv_changes_commit(changes, &err));
+	bv_changes_free(changes);
+	EXPECT_STR(text_at("open/new"), "fresh");
+	EXPECT_INT(mode_of("open"), 0700);
+	changes = changes_of(journal);
+	OK(bv_changes_commit(changes, &err));
+	bv_changes_free(changes);
+	expect_all_done();
+	bv__journal_close(journal);
+}
+
+TEST(rights_the_host_gave_meanwhile_are_a_conflict)
+{
+	struct bv_journal *journal;
+	struct bv_changes *changes;
+	char path[128];
+
+	begin_changes();
+	(void)snprintf(path, sizeof path, "%s/open", host);
+	EXPECT(chmod(path, 0711) == 0);
+	journal = open_scratch_journal();
+	changes = changes_of(journal);
+	FAILS(bv_changes_commit(changes, &err), BV_E_CONFLICT);
+	EXPECT_INT(mode_of("open"), 0711);
+	bv_changes_free(changes);
 	bv__journal_close(journal);
 }
 
@@ -241,7 +129,7 @@ TEST(what_the_host_changed_meanwhile_is_not_written_over)
 	struct bv_journal *journal;
 	struct bv_changes *changes;
 
-	begin();
+	begin_changes();
 	put_text("changed", "theirs");
 	journal = open_scratch_journal();
 	changes = changes_of(journal);
@@ -263,7 +151,7 @@ TEST(another_directory_in_the_place_of_the_staged_one_is_refused)
 	struct bv_journal *journal;
 	char other[128];
 
-	begin();
+	begin_changes();
 	(void)snprintf(other, sizeof other, "%s.other", host);
 	EXPECT(rename(host, other) == 0 && mkdir(host, 0755) == 0);
 	journal = open_scratch_journal();
@@ -283,7 +171,7 @@ TEST(altered_bytes_of_changes_are_never_committed)
 	struct bv_digest digest;
 	char hex[65], file[256];
 
-	begin();
+	begin_changes();
 	bv_hash_bytes("inner", 5, &digest);
 	bv_digest_hex(&digest, hex);
 	(void)snprintf(file, sizeof file, "%s.blobs/%s", scratch.path, hex);
@@ -317,7 +205,7 @@ TEST_WITHIN(a_commit_of_changes_killed_at_any_moment_can_be_finished, 300)
 		struct bv_journal *journal;
 		struct bv_changes *changes;
 
-		begin();
+		begin_changes();
 		ended = killed_at(n, commit_all);
 		/* Every file is the old one or the new one, whatever the moment. */
 		EXPECT(strcmp(text_at("changed"), "before") == 0 ||

@@ -81,8 +81,9 @@ TEST(a_used_up_quota_is_a_full_disk)
 TEST(a_journal_that_is_gone_from_its_place_takes_no_report)
 {
 	static const char *const names[] = {"", "-wal"};
-	static const char *const ways[] = {"rm \"$FILE\"", "mv \"$FILE\" \"$FILE.aside\"",
-					   "cp \"$FILE\" \"$FILE.new\" && mv \"$FILE.new\" \"$FILE\""};
+	static const char *const ways[] = {
+		"rm \"$FILE\"", "mv \"$FILE\" \"$FILE.aside\"",
+		"cp \"$FILE\" \"$FILE.new\" && mv \"$FILE.new\" \"$FILE\""};
 
 	for (size_t i = 0; i < 2; i++) {
 		for (size_t way = 0; way < 3; way++) {

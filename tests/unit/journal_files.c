@@ -109,7 +109,10 @@ TEST(what_is_no_database_or_of_a_newer_format_is_refused)
 		off_t at;
 		const char *bytes;
 		size_t count;
-	} changes[] = {{0, "X", 1}, {16, "\x01\x00", 2}, {60, "\x00\x00\x00\x02", 4}, {68, "NONE", 4}};
+	} changes[] = {{0, "X", 1},
+		       {16, "\x01\x00", 2},
+		       {60, "\x00\x00\x00\x02", 4},
+		       {68, "NONE", 4}};
 
 	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
 		int fd;
@@ -117,7 +120,8 @@ TEST(what_is_no_database_or_of_a_newer_format_is_refused)
 		make_one();
 		empty_the_log();
 		fd = open(scratch.path, O_WRONLY);
-		EXPECT(fd >= 0 && pwrite(fd, changes[i].bytes, changes[i].count, changes[i].at) > 0);
+		EXPECT(fd >= 0 &&
+		       pwrite(fd, changes[i].bytes, changes[i].count, changes[i].at) > 0);
 		close(fd);
 		EXPECT_THAT(open_again(false) == BV_E_JOURNAL, "change %zu is taken", i);
 		scratch_remove();

@@ -132,8 +132,7 @@ static const struct {
 	 "UPDATE event SET payload=NULL WHERE seq BETWEEN 1 AND 4"},
 	{"the contents of a signature taken out", "UPDATE event SET payload=NULL WHERE seq=10"},
 	{"the last signature left out", "DELETE FROM event WHERE seq=15"},
-	{"a huge record",
-	 "UPDATE event SET payload=zeroblob(200000000) WHERE seq=4"},
+	{"a huge record", "UPDATE event SET payload=zeroblob(200000000) WHERE seq=4"},
 	{"a state there is none of", "UPDATE attempt SET state=77 WHERE seq=1"},
 	{"another store", "UPDATE meta SET value=randomblob(16)"},
 };
@@ -382,9 +381,9 @@ TEST(a_journal_is_signed_with_one_key)
 	bv__journal_close(journal);
 	copy_journal("j.db", "whole.db");
 	/* Somebody else's key in the place of ours. */
-	FAILS(bv__journal_open(
-		      &(struct bv__journal_options){.path = scratch.path, .key_path = other},
-		      &journal, &err),
+	FAILS(bv__journal_open(&(struct bv__journal_options){.path = scratch.path,
+							     .key_path = other},
+			       &journal, &err),
 	      BV_E_JOURNAL);
 	EXPECT(strstr(err.message, "another key") != NULL);
 	/* And somebody else's signature. */

@@ -78,7 +78,7 @@ struct bv_str report_of(const struct bv_digest *id)
 }
 
 enum bv_code put(struct bv_journal *journal, const struct bv_digest *id, uint16_t kind,
-			struct bv_str payload, bool durable)
+		 struct bv_str payload, bool durable)
 {
 	const struct bv__entry entry = {kind, payload};
 	struct bv__append append = {.attempt = *id,

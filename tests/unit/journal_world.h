@@ -6,7 +6,7 @@
 #include "attempts.h"
 #include "codes.h"
 
-extern struct bv_error err; /* what OK and FAILS look at */
+extern struct bv_error err;   /* what OK and FAILS look at */
 extern struct bv_arena arena; /* what is made here lives there */
 
 /* A scratch directory, and an empty arena. */
@@ -18,7 +18,8 @@ struct bv_str started(const struct bv_digest *id);
 struct bv_str request(const char *key, const struct bv_host_process *host);
 struct bv_host_process here(void);
 struct bv_str report_of(const struct bv_digest *id);
-enum bv_code put(struct bv_journal *journal, const struct bv_digest *id, uint16_t kind, struct bv_str payload, bool durable);
+enum bv_code put(struct bv_journal *journal, const struct bv_digest *id, uint16_t kind,
+		 struct bv_str payload, bool durable);
 void start_attempt(struct bv_journal *journal, unsigned int number);
 struct bv_str bound_to(int pid);
 void run_attempt(struct bv_journal *journal, unsigned int number);

@@ -39,6 +39,19 @@ static void note_usage(void)
 	result->memory_bytes = engine_runtime.memory_bytes(guest);
 }
 
+static void note_calls(void)
+{
+	struct wasi_report report;
+
+	if (wasi == NULL)
+		return;
+	wasi_observe(wasi, &report);
+	result->calls = report.calls;
+	result->storage_bytes = report.storage_peak_bytes;
+	result->storage_reached = report.storage_reached;
+	result->denied_calls = report.denied_calls;
+}
+
 static _Noreturn void refuse(const char *what, const char *why)
 {
 	(void)snprintf(result->message, sizeof result->message, "%s%s%s", what,
@@ -57,6 +70,7 @@ static void on_timer(int number, siginfo_t *info, void *context)
 	(void)number;
 	(void)context;
 	note_usage();
+	note_calls();
 	result->end = (uint32_t)info->si_value.sival_int;
 	result->stage = WASM_STAGE_ENDED;
 	_exit(WASM_EXIT_STOPPED);
@@ -78,24 +92,21 @@ static void set_timer(clockid_t clock, uint64_t micros, enum wasm_end end)
 		refuse("no timer can be had", strerror(errno));
 }
 
-static void note_calls(void)
+/* At once: who is killed in the next moment can say no more. */
+static void note_denied(const struct wasi_denial *denial, size_t index)
 {
-	struct wasi_report report;
+	struct wasm_denied *denied;
 
-	wasi_observe(wasi, &report);
-	result->calls = report.calls;
-	result->storage_bytes = report.storage_peak_bytes;
-	result->storage_reached = report.storage_reached;
-	result->denied_calls = report.denied_calls;
-	for (size_t i = 0; i < report.denial_count && i < WASM_RESULT_DENIED; i++) {
-		struct wasm_denied *denied = &result->denied[result->denied_count++];
-		const struct wasi_denial *denial = &report.denials[i];
-
-		(void)snprintf(denied->function, sizeof denied->function, "%s", denial->function);
-		(void)snprintf(denied->path, sizeof denied->path, "%s", denial->path);
-		denied->reason = (uint32_t)denial->reason;
-		denied->count = denial->count;
-	}
+	if (index >= WASM_RESULT_DENIED)
+		return;
+	denied = &result->denied[index];
+	denied->count = denial->count;
+	if (index < result->denied_count)
+		return;
+	(void)snprintf(denied->function, sizeof denied->function, "%s", denial->function);
+	(void)snprintf(denied->path, sizeof denied->path, "%s", denial->path);
+	denied->reason = (uint32_t)denial->reason;
+	result->denied_count = (uint32_t)index + 1;
 }
 
 static enum wasm_end end_of(const struct engine_outcome *outcome)
@@ -225,6 +236,7 @@ static void open_wasi(const struct wasi_preopen *preopens, char *const *args)
 			   .storage_bytes = options.storage_bytes,
 			   .entries = WASI_UNLIMITED,
 			   .output_bytes = WASI_UNLIMITED},
+		.on_denied = note_denied,
 	};
 	struct bv_error error = {0};
 

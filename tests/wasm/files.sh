@@ -116,8 +116,11 @@ check "a flood is cut at its limit" test "$(wc -c <"$out")" = 1048576
 wasm --memory 64M "$GUEST" grow
 out_has "grow: refused after" "memory is refused at its limit, and the guest goes on"
 status 0 "to its end"
-wasm --wall 1s "$GUEST" spin
+wasm --wall 1s --read in "$GUEST" read "$work/in/link" spin
 status 124 "a loop ends at the wall limit"
+report_has "leads out of its directory" "and what it was refused before is in the report"
+report_has '"kind":"wasi_calls","detail":"' "with the calls it made"
+check "and the fuel that it had used at the last of them" test "$(sed -n 's/.*"wasm_fuel","detail":"atleast\([0-9]*\).*/\1/p' "$work/report.flat")" -gt 0
 wasm --storage 100K --write out --read out "$GUEST" write "$work/out/small" x
 out_has "ok" "storage within its limit is granted"
 

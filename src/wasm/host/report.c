@@ -84,16 +84,33 @@ static void report_module(struct reporting *reporting)
 					 (unsigned long long)run->code_bytes));
 }
 
-/* Registers hold the count while the guest runs, so of one that was stopped from outside there is none. */
-static bool knows_fuel(uint32_t end)
+/*
+ * What the engine has counted.  Between two calls a register has the count, so of a guest that a timer
+ * stopped it is that of the last call: no less was used.
+ */
+static void report_fuel(struct reporting *reporting)
 {
-	return end != WASM_END_NONE && end != WASM_END_WALL && end != WASM_END_CPU;
+	const struct bv_wasm_workload *wasm = &reporting->run->plan->workload.u.wasm;
+	const struct wasm_result *result = &reporting->run->result;
+	struct bv_arena *arena = reporting->arena;
+	const bool least = result->end == WASM_END_WALL || result->end == WASM_END_CPU;
+	const unsigned long long used = result->fuel_used, limit = wasm->has_fuel ? wasm->fuel : 0;
+	struct bv_str text;
+
+	if (result->end == WASM_END_NONE)
+		text = BV_STR("not known: it was killed while it ran");
+	else if (wasm->has_fuel)
+		text = bv_arena_format(arena, "%s%llu of %llu units of " BV_WASM_ENGINE,
+				       least ? "at least " : "", used, limit);
+	else
+		text = bv_arena_format(arena, "%s%llu units of " BV_WASM_ENGINE ", no limit",
+				       least ? "at least " : "", used);
+	put_fact(reporting, "wasm_fuel", BV_SOURCE_GUEST, text);
 }
 
 static void report_usage(struct reporting *reporting)
 {
 	const struct bv__wasm_run *run = reporting->run;
-	const struct bv_wasm_workload *wasm = &run->plan->workload.u.wasm;
 	const struct wasm_result *result = &run->result;
 	struct bv_arena *arena = reporting->arena;
 
@@ -102,23 +119,14 @@ static void report_usage(struct reporting *reporting)
 			 BV_STR("the helper left nothing that could be read"));
 		return;
 	}
-	if (!knows_fuel(result->end))
-		put_fact(reporting, "wasm_fuel", BV_SOURCE_GUEST,
-			 BV_STR("not known: it was stopped while it ran"));
-	else if (wasm->has_fuel)
-		put_fact(reporting, "wasm_fuel", BV_SOURCE_GUEST,
-			 bv_arena_format(arena, "%llu of %llu units of " BV_WASM_ENGINE,
-					 (unsigned long long)result->fuel_used,
-					 (unsigned long long)wasm->fuel));
-	else
-		put_fact(reporting, "wasm_fuel", BV_SOURCE_GUEST,
-			 bv_arena_format(arena, "%llu units of " BV_WASM_ENGINE ", no limit",
-					 (unsigned long long)result->fuel_used));
+	report_fuel(reporting);
 	put_fact(
 		reporting, "wasm_lock", BV_SOURCE_GUEST,
 		result->stage >= WASM_STAGE_LOCKED
 			? BV_STR("before the first instruction: no new code, the granted directories, no network")
 			: BV_STR("not reached"));
+	if (result->end == WASM_END_NONE)
+		return;
 	put_fact(reporting, "wasm_memory", BV_SOURCE_GUEST,
 		 bv_arena_format(arena, "%llu of %llu bytes",
 				 (unsigned long long)result->memory_bytes,

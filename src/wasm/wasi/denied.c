@@ -38,6 +38,12 @@ void wasi_name_put(char ret[WASI_DENIED_PATH_SIZE], const struct wasi_entry *dir
 	ret[len] = '\0';
 }
 
+static void tell(const struct wasi *wasi, size_t index)
+{
+	if (wasi->on_denied)
+		wasi->on_denied(&wasi->denials[index], index);
+}
+
 void wasi_denied(struct wasi_call *call, enum wasi_denial_reason reason,
 		 const struct wasi_entry *dir, const char *path)
 {
@@ -52,11 +58,14 @@ void wasi_denied(struct wasi_call *call, enum wasi_denial_reason reason,
 		if (strcmp(old->path, new.path) == 0 && old->function == new.function &&
 		    old->reason == reason) {
 			old->count++;
+			tell(wasi, i);
 			return;
 		}
 	}
-	if (wasi->seen.denial_count < WASI_DENIALS_MAX)
-		wasi->denials[wasi->seen.denial_count++] = new;
+	if (wasi->seen.denial_count == WASI_DENIALS_MAX)
+		return;
+	wasi->denials[wasi->seen.denial_count++] = new;
+	tell(wasi, wasi->seen.denial_count - 1);
 }
 
 uint32_t wasi_errno_from(int host_errno)

@@ -84,6 +84,7 @@ struct wasi {
 	uint64_t random_state;
 	struct wasi_report seen;
 	struct wasi_denial denials[WASI_DENIALS_MAX];
+	void (*on_denied)(const struct wasi_denial *denial, size_t index);
 };
 
 static inline uint32_t wasi_arg32(const struct wasi_call *call, size_t index)

@@ -216,6 +216,7 @@ static enum bv_code fill(struct wasi *wasi, const struct wasi_config *config, st
 		return bv_fail(err, BV_E_ARGUMENT, "wasi.limits.handles",
 			       "the three streams alone take three handles");
 	wasi->deadline_ns = config->deadline_ns;
+	wasi->on_denied = config->on_denied;
 	wasi->deterministic = config->deterministic;
 	wasi->clock_ns = config->clock_ns;
 	wasi->random_state = config->seed;

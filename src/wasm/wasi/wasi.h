@@ -60,6 +60,8 @@ struct wasi_limits {
 		output_bytes; /* of each of stdout and stderr; more is accepted, counted and dropped */
 };
 
+struct wasi_denial;
+
 struct wasi_config {
 	const char *const *args;
 	size_t arg_count;
@@ -78,6 +80,8 @@ struct wasi_config {
 	uint64_t clock_ns;
 	uint64_t seed;
 	struct wasi_limits limits;
+	/* Told of each refusal at once, for who may be killed before wasi_observe; NULL: nobody. */
+	void (*on_denied)(const struct wasi_denial *denial, size_t index);
 };
 
 /*

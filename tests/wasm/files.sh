@@ -99,8 +99,8 @@ else
 	skip "control: a host that grants all" "no node"
 fi
 
-mkdir results; chmod 777 results
-wasm --journal "$work/journal.db" --write results --output results "$GUEST" write "$work/results/made" artifact
+mkdir results private; chmod 777 results; chmod 700 private
+wasm --journal "$work/private/journal.db" --write results --output results "$GUEST" write "$work/results/made" artifact
 status 0 "what it leaves can be kept"
 report_has '"name":"made"' "and the report has it, with its digest"
 

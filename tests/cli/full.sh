@@ -66,8 +66,8 @@ all_is_well() {
 
 for before in 0 1; do
 	recorded=0 refused=0 ran=0 reasons=
-	for left in 0 4 8 16 28 40 60 80 100 140 180 240 264 280 300 312 324 360 396 408 420 480 700; do
-		one size=3m $before $left 'echo ran >private/marker'
+	for left in 0 4 8 16 28 40 60 80 100 140 180 240 264 280 300 312 324 360 396 408 420 480 560 700 900; do
+		one size=3m $before $left "echo ran >$work/private/marker"
 	done
 	what=$([ $before = 0 ] && echo "a journal that is not there yet" || echo "a journal that is there")
 	check "a full disk, and $what: no report is lost, and none is told of that is not recorded" all_is_well
@@ -76,7 +76,7 @@ for before in 0 1; do
 done
 recorded=0
 for _ in 1 2 3; do
-	one size=3m 1 all "echo ran >private/marker; head -c 4m /dev/zero >$disk/w/fill; exit 3"
+	one size=3m 1 all "echo ran >$work/private/marker; head -c 4m /dev/zero >$disk/w/fill; exit 3"
 done
 check "a program that fills the disk of the journal does not keep its report from it" all_is_well
 check "which it did fill, each time" test $recorded = 3
@@ -84,7 +84,7 @@ one size=3m 1 all "echo kept; head -c 4m /dev/zero >$disk/w/out/fill; exit 3" --
 check "nor when there is no room for what it left" all_is_well
 err_has "what it left is not kept" "and that is told"
 for files in 4 5 6 7 8 9 10 11 12 13; do
-	one size=3m,nr_inodes=$files 0 all 'echo ran >private/marker'
+	one size=3m,nr_inodes=$files 0 all "echo ran >$work/private/marker"
 done
 check "without room for another file it is the same" all_is_well
 
@@ -93,7 +93,7 @@ mount -t tmpfs -o size=3m,mode=0755 none "$disk"
 run --journal "$j" --runtime system -- true
 mount -o remount,ro "$disk"
 rm -f private/*
-run --journal "$j" --runtime system --write private -- sh -c 'echo ran >private/marker'
+run --journal "$j" --runtime system --write private -- sh -c "echo ran >$work/private/marker"
 refused "journal" "a disk that cannot be written refuses the run"
 check "and nothing ran" test ! -e private/marker
 bvisor journal verify --journal "$j"

@@ -157,8 +157,8 @@ static void take_it_away(void)
 }
 
 /* Every moment of one way; how often it was a conflict, and how often it came too late to matter. */
-static void race(const char *name, bool is_directory, void (*act)(void), unsigned int *ret_conflicts,
-		 unsigned int *ret_late)
+static void race(const char *name, bool is_directory, void (*act)(void),
+		 unsigned int *ret_conflicts, unsigned int *ret_late)
 {
 	const mode_t wanted = is_directory ? 0755 : 0640;
 

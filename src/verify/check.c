@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "contract/canon.h"
 #include "contract/report.h"
@@ -14,7 +15,7 @@ enum {
 	HEADER_BYTES = 72,
 	ENVELOPE_BYTES = 152,
 	PAYLOAD_MAX = 64 << 20,
-	SCRATCH_BYTES = 256 << 20, /* of a decoded record; taken only as it is used */
+	SCRATCH_BYTES = 256 << 20, /* of a decoded record */
 };
 
 struct record {
@@ -367,11 +368,13 @@ enum bv_code bv__export_check(bv__export_read_fn read, void *context,
 			      struct bv__export_found *ret_found, struct bv_error *err)
 {
 	struct check check = {read, context, options, ret_found, .err = err};
-	void *room = malloc(SCRATCH_BYTES);
+	/* Pages are taken as they are used. */
+	void *room = mmap(NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	enum bv_code code;
 
 	*ret_found = (struct bv__export_found){.first = 0};
-	if (room == NULL)
+	if (room == MAP_FAILED)
 		return fail(&check, BV_E_MEMORY, "there is no memory to check it in");
 	bv_arena_init(&check.scratch, room, SCRATCH_BYTES);
 	bv_hash_init(&check.file);
@@ -379,7 +382,7 @@ enum bv_code bv__export_check(bv__export_read_fn read, void *context,
 	if (code == BV_OK)
 		code = check_wanted(&check);
 	free(check.payload);
-	free(room);
+	(void)munmap(room, SCRATCH_BYTES); /* cannot fail for what mmap gave */
 	return code;
 }
 

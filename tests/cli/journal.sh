@@ -132,6 +132,50 @@ try --public-key own/j.db.key.pub all.bvj
 status 1 "another key is not accepted"
 try --public-key "$db.key.pub" --report other.report all.bvj
 status 1 "nor a report that is not in it"
+# Nothing but the program and what it checks: no libraries, no /proc, no bvisor.
+mkdir empty
+cp "$verifier" all.bvj "$db.key.pub" empty
+if ldd "$verifier" >/dev/null 2>&1; then
+	skip "bvisor-verify in an empty root" "it is not static here"
+elif [ "$(id -u)" = 0 ] || unshare -r true 2>/dev/null; then
+	alone="chroot empty"
+	[ "$(id -u)" = 0 ] || alone="unshare -r chroot empty"
+	status=0
+	$alone /bvisor-verify --public-key /journal.db.key.pub --whole /all.bvj >"$out" 2>"$err" || status=$?
+	status 0 "bvisor-verify verifies in a root where there is nothing else"
+	printf x | dd of=empty/all.bvj bs=1 seek=3000 conv=notrunc 2>/dev/null
+	status=0
+	$alone /bvisor-verify --public-key /journal.db.key.pub /all.bvj >"$out" 2>"$err" || status=$?
+	status 1 "and sees there what was changed"
+else
+	skip "bvisor-verify in an empty root" "no other root can be had here"
+fi
+try --public-key "$db.key.pub" --whole proof.bvj
+status 1 "--whole takes no part"
+err_has "its beginning is left out" "and says why"
+check "a signature whose contents were taken out shows" python3 - "$verifier" "$db.key.pub" all.bvj <<'PY'
+import struct, subprocess, sys
+verifier, key, name = sys.argv[1:]
+data = open(name, "rb").read()
+
+def without(kinds):
+	"""The export with the contents of those kinds left out; its own digest is no secret, but BLAKE3 is not in Python."""
+	out, at, count = bytearray(data[:72]), 72, 0
+	while data[at:at + 1] == b"R":
+		size = struct.unpack(">I", data[at + 149:at + 153])[0]
+		size = 0 if size == 0xffffffff else size
+		kind = struct.unpack(">H", data[at + 41:at + 43])[0]
+		gone = kind in kinds
+		count += gone
+		out += data[at:at + 149] + b"\xff" * 4 if gone else data[at:at + 153 + size]
+		at += 153 + size
+	return bytes(out + data[at:]), count
+
+cut, count = without({0xe106})
+r = subprocess.run([verifier, "--public-key", key, "-"], input=cut, capture_output=True, text=False)
+if count == 0 or r.returncode != 1 or b"contents of a signature are missing" not in r.stderr:
+	sys.exit(f"{count} {r}")
+PY
 head -c 5000 all.bvj >cut.bvj
 try --public-key "$db.key.pub" cut.bvj
 status 1 "nor one that was cut off"

@@ -25,11 +25,13 @@ enum {
 };
 
 /* Of the key that the corpus was signed with. */
-static const struct bv_digest public_key = {
-	{0x3e, 0xe2, 0xa8, 0xa7, 0x28, 0x3c, 0xb2, 0xfd, 0x72, 0x89, 0x43, 0xda, 0xa1, 0x27, 0xef, 0x09,
-	 0xe4, 0x83, 0x07, 0x1a, 0x8b, 0x4b, 0xc6, 0x99, 0xba, 0x45, 0x22, 0xf0, 0x9b, 0x14, 0xcf, 0xde}};
+static const struct bv_digest public_key = {{0x3e, 0xe2, 0xa8, 0xa7, 0x28, 0x3c, 0xb2, 0xfd,
+					     0x72, 0x89, 0x43, 0xda, 0xa1, 0x27, 0xef, 0x09,
+					     0xe4, 0x83, 0x07, 0x1a, 0x8b, 0x4b, 0xc6, 0x99,
+					     0xba, 0x45, 0x22, 0xf0, 0x9b, 0x14, 0xcf, 0xde}};
 
-int crypto_sign_ed25519_verify_detached(const unsigned char *signature, const unsigned char *message,
+int crypto_sign_ed25519_verify_detached(const unsigned char *signature,
+					const unsigned char *message,
 					unsigned long long message_bytes, const unsigned char *key)
 {
 	(void)message;
@@ -124,7 +126,8 @@ static enum bv_code check(const uint8_t *data, size_t size_bytes, uint8_t choice
 
 	bv_assert(code == BV_OK ? input.at == size_bytes : err.code == code && err.message[0] != 0);
 	bv_assert(code == BV_OK || code == BV_E_INTEGRITY || code == BV_E_DECODE);
-	bv_assert(code != BV_OK || (found.anchors > 0 && found.records >= found.removed + found.anchors));
+	bv_assert(code != BV_OK ||
+		  (found.anchors > 0 && found.records >= found.removed + found.anchors));
 	return code;
 }
 

@@ -37,7 +37,7 @@ static bool choose(void *context, const struct bv_artifact *artifact)
 	if (!artifact->undecided || artifact->size_bytes > LARGEST_BYTES ||
 	    strlen(artifact->name) >= NAME_BYTES)
 		return true;
-	strcpy(chosen->text[chosen->count], artifact->name);
+	memcpy(chosen->text[chosen->count], artifact->name, strlen(artifact->name) + 1);
 	chosen->names[chosen->count] = chosen->text[chosen->count];
 	return ++chosen->count < NAMES_MAX;
 }

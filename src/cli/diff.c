@@ -136,7 +136,8 @@ static void put_line(char sign, const struct line *line)
 	char raw[SHOWN_LINE_BYTES / 4], shown[SHOWN_LINE_BYTES];
 	const size_t len = line->len < sizeof raw ? line->len : sizeof raw - 1;
 
-	memcpy(raw, line->text, len);
+	if (len > 0)
+		memcpy(raw, line->text, len);
 	raw[len] = '\0';
 	cli_show_name(raw, shown, sizeof shown);
 	printf("%c%s%s\n", sign, shown, len < line->len ? "..." : "");

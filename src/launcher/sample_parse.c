@@ -243,6 +243,8 @@ uint64_t sample_table(enum sample_table table, const char *text, size_t size)
 	const char *end = text + size;
 	uint64_t sum = 0;
 
+	if (table >= SAMPLE_TABLES)
+		return 0;
 	/* The first line names the columns, and so begins with no number. */
 	for (const char *line = text, *stop; line < end; line = stop + 1) {
 		uint64_t columns[COLUMNS] = {0};

@@ -265,6 +265,27 @@ else
 	kill -9 $host
 	skip "recovery" "the program was not seen to run"
 fi
+: >"$lock"
+before=$(records | wc -w)
+# shellcheck disable=SC2086 # a list
+"$BVISOR" run $BVISOR_FLAGS --read . --write . --runtime system -- flock -n lock sleep 600 >/dev/null 2>&1 &
+host=$!
+if await held "$lock"; then
+	bvisor journal recover
+	out_is "nothing was lost" "a run that another process has is left alone"
+	check "and goes on" held "$lock"
+	kill -9 $host
+	wait $host 2>/dev/null
+	for one in 1 2 3 4; do
+		"$BVISOR" journal recover >recovered.$one 2>&1 &
+	done
+	wait
+	check "of four who recover at once one says what was lost" test "$(cat recovered.* | grep -c RolledBack)" = 1
+	check "and one verdict is written" test "$(records | cut -d' ' -f$((before + 1))- | tr ' ' '\n' | grep -c '^recovery$')" = 1
+else
+	kill -9 $host
+	skip "four recoveries" "the program was not seen to run"
+fi
 bvisor journal verify
 status 0 "and the journal is whole"
 

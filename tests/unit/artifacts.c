@@ -133,13 +133,26 @@ static enum bv_code verify(const struct bv_journal *journal, uint64_t *ret_blobs
 	return code;
 }
 
-/* What is in a file below the directory that was named; "-" when there is none. */
-static const char *text_at(const char *name)
+/* The path of `name` below the directory that files are committed to; until the next call. */
+static const char *at(const char *name)
 {
-	char file[256];
+	static char file[256];
 
 	(void)snprintf(file, sizeof file, "%s/%s", to, name);
-	return text_in(file);
+	return file;
+}
+
+/* What is in a file there; "-" when there is none. */
+static const char *text_at(const char *name)
+{
+	return text_in(at(name));
+}
+
+static void put_text(const char *name, const char *text)
+{
+	FILE *stream = fopen(at(name), "w");
+
+	EXPECT(stream != NULL && fputs(text, stream) >= 0 && fclose(stream) == 0);
 }
 
 static void blob_path(const char *text, char ret_path[256])
@@ -160,18 +173,34 @@ static bool blob_there(const char *text)
 	return access(file, F_OK) == 0;
 }
 
+static void lose_blob(const char *text)
+{
+	char file[256];
+
+	blob_path(text, file);
+	EXPECT(unlink(file) == 0);
+}
+
 static const struct left two[] = {{"a", "alpha"}, {"d/b", "beta"}};
+
+/* A journal with one attempt, which left both. */
+static struct bv_journal *new_journal_with_two(void)
+{
+	struct bv_journal *journal = new_journal();
+
+	add_attempt(journal, 1, two, 2);
+	return journal;
+}
 
 /* ---- keeping ----------------------------------------------------------------------------------- */
 
 TEST(bytes_are_kept_once_and_read_back)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	uint64_t blobs;
 	char file[256];
 	struct stat seen;
 
-	add_attempt(journal, 1, two, 2);
 	add_attempt(journal, 2, two, 2);
 	(void)snprintf(file, sizeof file, "%s.blobs", path);
 	EXPECT_UINT(entries_in(file, ""), 2);
@@ -186,11 +215,10 @@ TEST(bytes_are_kept_once_and_read_back)
 
 TEST(every_altered_bit_of_kept_bytes_shows)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	char file[256];
 	int fd;
 
-	add_attempt(journal, 1, two, 2);
 	blob_path("alpha", file);
 	EXPECT(chmod(file, 0600) == 0);
 	fd = open(file, O_RDWR);
@@ -231,10 +259,9 @@ TEST(a_forged_table_of_what_was_kept_shows)
 						"UPDATE kept SET attempt=zeroblob(32)"};
 
 	for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
-		struct bv_journal *journal = new_journal();
+		struct bv_journal *journal = new_journal_with_two();
 		sqlite3 *db = NULL;
 
-		add_attempt(journal, 1, two, 2);
 		EXPECT(sqlite3_open(path, &db) == SQLITE_OK &&
 		       sqlite3_exec(db, forgeries[i], NULL, NULL, NULL) == SQLITE_OK);
 		(void)sqlite3_close(db); /* what counts was committed */
@@ -248,16 +275,13 @@ TEST(a_forged_table_of_what_was_kept_shows)
 
 TEST(a_commit_puts_files_in_place_and_says_so)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	struct stat seen;
-	char file[256];
 
-	add_attempt(journal, 1, two, 2);
 	OK(commit(journal, 1, NULL, false));
 	EXPECT_STR(text_at("a"), "alpha");
 	EXPECT_STR(text_at("d/b"), "beta");
-	(void)snprintf(file, sizeof file, "%s/a", to);
-	EXPECT(stat(file, &seen) == 0 && (seen.st_mode & 07777) == 0751);
+	EXPECT(stat(at("a"), &seen) == 0 && (seen.st_mode & 07777) == 0751);
 	EXPECT_STR(state_of(journal, 1, "a"), "Committed");
 	EXPECT_UINT(entries_in(to, ".bvisor"), 0);
 	OK(verify(journal, NULL));
@@ -271,14 +295,9 @@ TEST(a_commit_puts_files_in_place_and_says_so)
 
 TEST(nothing_gives_way_unless_asked_and_then_nothing_is_decided)
 {
-	struct bv_journal *journal = new_journal();
-	char file[256];
-	FILE *stream;
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
-	(void)snprintf(file, sizeof file, "%s/a", to);
-	stream = fopen(file, "w");
-	EXPECT(stream != NULL && fputs("mine", stream) >= 0 && fclose(stream) == 0);
+	put_text("a", "mine");
 	FAILS(commit(journal, 1, NULL, false), BV_E_CONFLICT);
 	EXPECT_STR(text_at("a"), "mine");
 	EXPECT_STR(text_at("d/b"), "-");
@@ -290,10 +309,9 @@ TEST(nothing_gives_way_unless_asked_and_then_nothing_is_decided)
 
 TEST(no_link_in_the_destination_leads_elsewhere)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	char link[256], target[300], outside[256];
 
-	add_attempt(journal, 1, two, 2);
 	(void)snprintf(outside, sizeof outside, "%s/outside", dir);
 	(void)snprintf(link, sizeof link, "%s/d", to);
 	EXPECT(mkdir(outside, 0755) == 0 && symlink(outside, link) == 0);
@@ -315,10 +333,9 @@ TEST(no_link_in_the_destination_leads_elsewhere)
 
 TEST(altered_bytes_are_never_committed)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	char file[256];
 
-	add_attempt(journal, 1, two, 2);
 	blob_path("beta", file);
 	EXPECT(truncate(file, 3) == 0);
 	FAILS(commit(journal, 1, NULL, false), BV_E_INTEGRITY);
@@ -334,11 +351,10 @@ TEST(altered_bytes_are_never_committed)
 
 TEST(discarding_removes_bytes_nothing_else_is)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	static const struct left shared[] = {{"x", "alpha"}};
 	uint64_t blobs;
 
-	add_attempt(journal, 1, two, 2);
 	add_attempt(journal, 2, shared, 1);
 	OK(discard(journal, 1, NULL));
 	EXPECT_STR(state_of(journal, 1, "a"), "Discarded");
@@ -354,10 +370,9 @@ TEST(discarding_removes_bytes_nothing_else_is)
 
 TEST(collection_takes_only_what_was_decided_about)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	uint64_t attempts, files, bytes;
 
-	add_attempt(journal, 1, two, 2);
 	OK(bv__journal_prune(journal, UINT64_MAX >> 1, &attempts, &err));
 	EXPECT_UINT(attempts, 0);
 	OK(bv__blobs_sweep(journal, &files, &bytes, &err));
@@ -395,11 +410,10 @@ TEST(nothing_is_collected_while_others_add)
 
 TEST(two_who_decide_take_turns)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	int status, lock;
 	pid_t child;
 
-	add_attempt(journal, 1, two, 2);
 	OK(bv__blobs_decide_alone(journal, true, &lock, &err));
 	FAILS(commit(journal, 1, NULL, false), BV_E_BUSY);
 	FAILS(discard(journal, 1, NULL), BV_E_BUSY);
@@ -477,21 +491,10 @@ static struct told recover(struct bv_journal *journal)
 	return told;
 }
 
-static void put_text(const char *name, const char *text)
-{
-	char file[256];
-	FILE *stream;
-
-	(void)snprintf(file, sizeof file, "%s/%s", to, name);
-	stream = fopen(file, "w");
-	EXPECT(stream != NULL && fputs(text, stream) >= 0 && fclose(stream) == 0);
-}
-
 TEST(an_interrupted_commit_is_carried_out_to_its_end)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "d/b", BV_DISPOSE_PROMOTE);
 	EXPECT_UINT(recover(journal).count, 1);
 	EXPECT_STR(text_at("d/b"), "beta");
@@ -503,14 +506,11 @@ TEST(an_interrupted_commit_is_carried_out_to_its_end)
 
 TEST(what_is_in_its_place_already_is_only_recorded)
 {
-	struct bv_journal *journal = new_journal();
-	char file[256];
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	put_text("a", "alpha");
-	blob_path("alpha", file);
-	EXPECT(unlink(file) == 0);
+	lose_blob("alpha");
 	EXPECT_UINT(recover(journal).refused, 0);
 	EXPECT_STR(state_of(journal, 1, "a"), "Committed");
 	bv__journal_close(journal);
@@ -518,13 +518,10 @@ TEST(what_is_in_its_place_already_is_only_recorded)
 
 TEST(a_commit_whose_bytes_are_lost_fails_and_is_not_tried_for_ever)
 {
-	struct bv_journal *journal = new_journal();
-	char file[256];
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
-	blob_path("alpha", file);
-	EXPECT(unlink(file) == 0);
+	lose_blob("alpha");
 	EXPECT_UINT(recover(journal).count, 1);
 	EXPECT_STR(state_of(journal, 1, "a"), "Failed");
 	EXPECT_STR(text_at("a"), "-");
@@ -533,9 +530,8 @@ TEST(a_commit_whose_bytes_are_lost_fails_and_is_not_tried_for_ever)
 
 TEST(an_interrupted_discard_is_carried_out_to_its_end)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_DISCARD);
 	EXPECT_UINT(recover(journal).count, 1);
 	EXPECT_STR(state_of(journal, 1, "a"), "Discarded");
@@ -546,11 +542,10 @@ TEST(an_interrupted_discard_is_carried_out_to_its_end)
 
 TEST(what_contradicts_its_decision_waits_for_a_person)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	struct bv__attempt attempt;
 	struct told told;
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	put_text("a", "somebody else's");
 	told = recover(journal);
@@ -571,11 +566,10 @@ TEST(what_contradicts_its_decision_waits_for_a_person)
 
 TEST(the_decision_of_one_who_lives_is_left_alone)
 {
-	struct bv_journal *journal = new_journal(), *other;
+	struct bv_journal *journal = new_journal_with_two(), *other;
 	struct told told = {0, 0};
 	int lock;
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	OK(bv__blobs_decide_alone(journal, true, &lock, &err));
 	other = open_scratch_journal();
@@ -592,9 +586,8 @@ TEST(the_decision_of_one_who_lives_is_left_alone)
 
 TEST(a_directory_that_is_gone_fails_the_commit)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	EXPECT(rmdir(to) == 0);
 	EXPECT_UINT(recover(journal).count, 1);
@@ -604,10 +597,9 @@ TEST(a_directory_that_is_gone_fails_the_commit)
 
 TEST(a_link_in_the_place_of_the_directory_leads_recovery_nowhere)
 {
-	struct bv_journal *journal = new_journal();
+	struct bv_journal *journal = new_journal_with_two();
 	char outside[256];
 
-	add_attempt(journal, 1, two, 2);
 	decide_only(journal, "a", BV_DISPOSE_PROMOTE);
 	(void)snprintf(outside, sizeof outside, "%s/outside", dir);
 	EXPECT(rename(to, outside) == 0 && symlink(outside, to) == 0);
@@ -645,31 +637,28 @@ static void keep_more(struct bv_journal *journal)
 
 static void check_commit(struct bv_journal *journal, unsigned long n)
 {
-	const char *const names[] = {"a", "d/b"}, *const texts[] = {"alpha", "beta"};
-
 	for (size_t i = 0; i < 2; i++) {
-		const char *state = state_of(journal, 1, names[i]);
-		const char *text = text_at(names[i]);
+		const char *state = state_of(journal, 1, two[i].name);
+		const char *text = text_at(two[i].name);
 
 		/* Not begun, or done: never half, and never in place without a record that says so. */
 		EXPECT_THAT(strcmp(state, "Staged") == 0 ? strcmp(text, "-") == 0
 							 : strcmp(state, "Committed") == 0 &&
-								   strcmp(text, texts[i]) == 0,
-			    "killed at %lu, '%s' is %s and holds '%s'", n, names[i], state, text);
+								   strcmp(text, two[i].text) == 0,
+			    "killed at %lu, '%s' is %s and holds '%s'", n, two[i].name, state,
+			    text);
 	}
 	EXPECT_UINT(entries_in(to, ".bvisor"), 0);
 }
 
 static void check_discard(struct bv_journal *journal, unsigned long n)
 {
-	const char *const names[] = {"a", "d/b"}, *const texts[] = {"alpha", "beta"};
-
 	for (size_t i = 0; i < 2; i++) {
-		const char *state = state_of(journal, 1, names[i]);
+		const char *state = state_of(journal, 1, two[i].name);
 
-		EXPECT_THAT(blob_there(texts[i]) == (strcmp(state, "Staged") == 0),
-			    "killed at %lu, '%s' is %s, and its bytes are%s there", n, names[i],
-			    state, blob_there(texts[i]) ? "" : " not");
+		EXPECT_THAT(blob_there(two[i].text) == (strcmp(state, "Staged") == 0),
+			    "killed at %lu, '%s' is %s, and its bytes are%s there", n, two[i].name,
+			    state, blob_there(two[i].text) ? "" : " not");
 	}
 }
 
@@ -696,9 +685,8 @@ static void kill_everywhere(void (*act)(struct bv_journal *),
 	unsigned long n = 1;
 
 	for (; !ended; n += step) {
-		struct bv_journal *journal = new_journal();
+		struct bv_journal *journal = new_journal_with_two();
 
-		add_attempt(journal, 1, two, 2);
 		bv__journal_close(journal);
 		ended = killed_at(n, act);
 		journal = open_scratch_journal();

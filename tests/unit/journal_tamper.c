@@ -134,6 +134,15 @@ static const struct {
 	{"the last signature left out", "DELETE FROM event WHERE seq=15"},
 	{"a huge record", "UPDATE event SET payload=zeroblob(200000000) WHERE seq=4"},
 	{"a state there is none of", "UPDATE attempt SET state=77 WHERE seq=1"},
+	{"the end of another journal", "ATTACH 'other.db' AS other; DELETE FROM event WHERE seq>5;"
+				       "INSERT INTO event SELECT * FROM other.event WHERE seq>5"},
+	{"the beginning of another journal",
+	 "ATTACH 'other.db' AS other; DELETE FROM event WHERE seq<=5;"
+	 "INSERT INTO event SELECT * FROM other.event WHERE seq<=5"},
+	{"all records of another journal",
+	 "ATTACH 'other.db' AS other; DELETE FROM event; DELETE FROM attempt;"
+	 "INSERT INTO event SELECT * FROM other.event;"
+	 "INSERT INTO attempt SELECT * FROM other.attempt"},
 	{"another store", "UPDATE meta SET value=randomblob(16)"},
 };
 
@@ -143,10 +152,17 @@ TEST(no_alteration_goes_unseen)
 	struct bv__verified found;
 
 	new_place();
-	journal = open_journal();
-	for (unsigned int i = 1; i <= 3; i++)
-		run_attempt(journal, i);
-	bv__journal_close(journal);
+	EXPECT(chdir(scratch.dir) == 0);
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		journal = open_journal();
+		for (unsigned int i = 1; i <= 3; i++)
+			run_attempt(journal, i);
+		bv__journal_close(journal);
+		if (turn == 0) {
+			copy_journal("j.db", "other.db");
+			EXPECT_INT(system("rm -r j.db j.db-* j.db.*"), 0);
+		}
+	}
 	copy_journal("j.db", "whole.db");
 	/* The control: as it is, it verifies. */
 	EXPECT_UINT(count_whole(), 15);

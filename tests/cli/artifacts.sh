@@ -48,6 +48,10 @@ refused "left no artifact 'c'" "show of what is not there is refused"
 bvisor journal verify --journal "$j"
 status 0 "the journal verifies"
 out_has "files kept beside it, each read: 3" "with all that is kept beside it"
+err_lacks "verifying [" "and without a terminal nothing else is said"
+timeout -k 5 60 "$PTY" 24x100 -- "$b" journal verify --journal "$j" >"$out" 2>"$err" </dev/null
+out_has "verifying [####" "on a terminal a bar shows how far it is"
+out_has "$(printf '\033[K')verified: " "and is wiped at the end"
 run --output in/out --write in --runtime system -- true
 refused "kept beside a journal, and there is none" "without a journal nothing can be left"
 run --journal "$j" --output elsewhere --write in --runtime system -- true

@@ -36,7 +36,9 @@ struct tried {
 
 struct world {
 	const char *title;
-	const char *layer; /* left out */
+	const char *layer;   /* left out */
+	const char *backend; /* NULL: whichever runs it */
+	const struct cli_trial *trials;
 	struct bv_support *support;
 	struct tried tried[TRIALS_MAX];
 };
@@ -71,8 +73,8 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 
 	if (strcmp(row->verdict, "Unsupported") == 0)
 		return UNAVAILABLE;
-	for (size_t i = 0; cli_trials[i].requirement; i++) {
-		const struct cli_trial *trial = &cli_trials[i];
+	for (size_t i = 0; world->trials[i].requirement; i++) {
+		const struct cli_trial *trial = &world->trials[i];
 		const struct tried *tried = &world->tried[i];
 		enum result result = HOLDS;
 
@@ -93,31 +95,66 @@ static enum result judge(const struct world *world, const struct bv_support_row 
 	return worst;
 }
 
-static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_count,
-		    const char *backend)
+static bool claims_anything(const struct world *world)
 {
-	size_t count = 0;
+	for (size_t i = 0; i < bv_support_row_count(world->support); i++)
+		if (strcmp(bv_support_row(world->support, i).verdict, "Unsupported") != 0)
+			return true;
+	return false;
+}
 
-	while (cli_trials[count].requirement)
-		count++;
-	for (size_t i = 0; i < count; i++) {
+/* Worlds that follow each other with the same trials share what came of them when they were free. */
+static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_count, size_t first,
+		    size_t all)
+{
+	const struct cli_trial *trials = worlds[0].trials;
+
+	for (size_t i = 0; trials[i].requirement; i++) {
 		enum cli_found free_found;
 
-		show_progress(i, count);
-		free_found = cli_try_free(lab, &cli_trials[i]);
+		show_progress(first + i, all);
+		free_found = cli_try_free(lab, &trials[i]);
 		/* A busy machine may have kept it from getting that far. */
 		if (free_found != CLI_HAPPENED)
-			free_found = cli_try_free(lab, &cli_trials[i]);
+			free_found = cli_try_free(lab, &trials[i]);
 		for (size_t w = 0; w < world_count; w++) {
 			struct tried *tried = &worlds[w].tried[i];
 
 			tried->free = free_found;
-			tried->confined = cli_try_confined(lab, &cli_trials[i], backend,
+			tried->confined = cli_try_confined(lab, &trials[i], worlds[w].backend,
 							   worlds[w].layer, &tried->enforced,
 							   &tried->error);
 		}
 	}
-	show_progress(count, count);
+}
+
+static size_t count_trials(const struct cli_trial *trials)
+{
+	size_t count = 0;
+
+	while (trials[count].requirement)
+		count++;
+	return count;
+}
+
+static void try_worlds(struct cli_lab *lab, struct world *worlds, size_t count)
+{
+	size_t all = 0, done = 0, group;
+
+	for (size_t i = 0; i < count; i += group) {
+		for (group = 1; i + group < count && worlds[i + group].trials == worlds[i].trials;)
+			group++;
+		all += count_trials(worlds[i].trials);
+	}
+	for (size_t i = 0; i < count; i += group) {
+		for (group = 1; i + group < count && worlds[i + group].trials == worlds[i].trials;)
+			group++;
+		/* Where the engine is not there, there is nothing to try. */
+		if (claims_anything(&worlds[i]))
+			try_all(lab, &worlds[i], group, done, all);
+		done += count_trials(worlds[i].trials);
+	}
+	show_progress(all, all);
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */
@@ -137,8 +174,8 @@ static void note_trials(struct cli_table *table, const struct world *world,
 {
 	const char *said = "";
 
-	for (size_t i = 0; cli_trials[i].requirement; i++) {
-		const struct cli_trial *trial = &cli_trials[i];
+	for (size_t i = 0; world->trials[i].requirement; i++) {
+		const struct cli_trial *trial = &world->trials[i];
 		const struct tried *tried = &world->tried[i];
 
 		if (strcmp(trial->requirement, row->requirement) != 0)
@@ -163,6 +200,12 @@ static void print_world(const struct world *world)
 	struct cli_table table;
 
 	printf("%s\n\n", world->title);
+	if (!claims_anything(world)) {
+		const struct bv_support_row row = bv_support_row(world->support, 0);
+
+		printf("Nothing of it: %s.\nremedy: %s\n\n", row.reason, row.remedy);
+		return;
+	}
 	cli_table_begin(&table, stdout, 4);
 	cli_table_row(&table, CLI_TABLE_HEAD,
 		      (const char *[]){"REQUIREMENT", "TRIED", "CLAIMED", "MECHANISM"});
@@ -195,14 +238,14 @@ static void print_json_trials(const struct world *world, const char *requirement
 	const char *comma = "";
 
 	printf(",\"trials\":[");
-	for (size_t i = 0; cli_trials[i].requirement; i++) {
+	for (size_t i = 0; world->trials[i].requirement; i++) {
 		const struct tried *tried = &world->tried[i];
 
-		if (strcmp(cli_trials[i].requirement, requirement) != 0)
+		if (strcmp(world->trials[i].requirement, requirement) != 0)
 			continue;
 		printf("%s{", comma);
-		print_member("", "act", cli_trials[i].what);
-		printf(",\"allowed\":%s", cli_trials[i].allowed ? "true" : "false");
+		print_member("", "act", world->trials[i].what);
+		printf(",\"allowed\":%s", world->trials[i].allowed ? "true" : "false");
 		print_member(",", "free", found_names[tried->free]);
 		print_member(",", "confined", found_names[tried->confined]);
 		if (tried->confined != CLI_REFUSED)
@@ -245,9 +288,32 @@ static void print_json_world(const struct world *world)
 	printf("}}");
 }
 
+/* Those of programs first; guests have a member of their own. */
+static void print_json(const struct world *worlds, size_t count)
+{
+	const char *comma = "";
+
+	printf("{\"worlds\":[");
+	for (size_t i = 0; i < count; i++) {
+		if (worlds[i].trials != cli_trials)
+			continue;
+		printf("%s", comma);
+		print_json_world(&worlds[i]);
+		comma = ",\n";
+	}
+	printf("]");
+	for (size_t i = 0; i < count; i++) {
+		if (worlds[i].trials == cli_trials)
+			continue;
+		printf(",\n\"guests\":");
+		print_json_world(&worlds[i]);
+	}
+	printf("}\n");
+}
+
 /* ---- The command ----------------------------------------------------------------------------- */
 
-static int probe_world(const struct cli_request *request, struct world *world)
+static int probe_world(struct world *world)
 {
 	struct bv_spec *spec = bv_spec_new();
 	struct bv_error error = {.message = "there is no memory"};
@@ -256,7 +322,7 @@ static int probe_world(const struct cli_request *request, struct world *world)
 	if (code == BV_OK && world->layer)
 		code = bv_spec_without(spec, world->layer, &error);
 	if (code == BV_OK)
-		code = bv_support_probe(request->backend, spec, &world->support, &error);
+		code = bv_support_probe(world->backend, spec, &world->support, &error);
 	bv_spec_free(spec);
 	if (code != BV_OK)
 		cli_say_error("doctor", &error);
@@ -281,39 +347,55 @@ static int examine(const struct cli_request *request, struct world *worlds, size
 	int status = cli_lab_open(&lab);
 
 	for (size_t i = 0; status == 0 && i < count; i++)
-		status = probe_world(request, &worlds[i]);
+		status = probe_world(&worlds[i]);
 	if (status == 0)
-		try_all(&lab, worlds, count, request->backend);
+		try_worlds(&lab, worlds, count);
 	cli_lab_close(&lab);
 	if (status != 0)
 		return CLI_EXIT_REFUSED;
-	if (request->json)
-		printf("{\"worlds\":[");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		broken |= any_broken(&worlds[i]);
-		if (request->json && i > 0)
-			printf(",\n");
-		if (request->json)
-			print_json_world(&worlds[i]);
-		else
-			print_world(&worlds[i]);
-	}
 	if (request->json)
-		printf("]}\n");
+		print_json(worlds, count);
+	for (size_t i = 0; !request->json && i < count; i++)
+		print_world(&worlds[i]);
 	return cli_close_stdout(broken ? CLI_EXIT_FALSE : CLI_EXIT_OK);
+}
+
+enum { WITH_ALL, WITHOUT_NAMESPACES, GUESTS, WORLDS };
+
+/* Which of them: `first`, and how many from there. */
+static size_t choose(const struct cli_request *request, struct world *worlds, size_t *ret_first)
+{
+	const bool guests_alone = request->backend && strcmp(request->backend, "wasm") == 0;
+
+	worlds[WITH_ALL].backend = worlds[WITHOUT_NAMESPACES].backend = request->backend;
+	worlds[GUESTS].layer = request->without;
+	*ret_first = guests_alone ? GUESTS : request->without ? WITHOUT_NAMESPACES : WITH_ALL;
+	if (request->without) {
+		worlds[WITHOUT_NAMESPACES].title = "As asked";
+		worlds[WITHOUT_NAMESPACES].layer = request->without;
+		worlds[GUESTS].title = "WebAssembly guests, as asked";
+	}
+	/* Another backend than ours runs no guests, or ours stand behind it. */
+	return (request->backend && !guests_alone ? GUESTS : WORLDS) - *ret_first;
 }
 
 int cli_doctor(int argc, char **argv)
 {
-	static struct world worlds[] = {
-		{.title = "With everything this machine has"},
-		{.title =
-			 "Without namespaces (--without namespaces, or where the machine forbids them)",
-		 .layer = "namespaces"},
+	static struct world worlds[WORLDS] = {
+		[WITH_ALL] = {.title = "With everything this machine has", .trials = cli_trials},
+		[WITHOUT_NAMESPACES] =
+			{.title =
+				 "Without namespaces (--without namespaces, or where the machine forbids them)",
+			 .layer = "namespaces",
+			 .trials = cli_trials},
+		[GUESTS] = {.title = "WebAssembly guests (bvisor wasm)",
+			    .backend = "wasm",
+			    .trials = cli_guest_trials},
 	};
-	struct world *chosen = worlds;
 	struct cli_request request;
-	size_t count = 2;
+	size_t first, count;
 	int status = cli_request_read(CLI_DOCTOR, argc, argv, &request);
 
 	if (status != -1)
@@ -323,15 +405,10 @@ int cli_doctor(int argc, char **argv)
 		cli_remedy("doctor takes flags only");
 		status = CLI_EXIT_REFUSED;
 	} else {
-		if (request.without) {
-			worlds[1].title = "As asked";
-			worlds[1].layer = request.without;
-			chosen = &worlds[1];
-			count = 1;
-		}
-		status = examine(&request, chosen, count);
+		count = choose(&request, worlds, &first);
+		status = examine(&request, worlds + first, count);
 	}
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < WORLDS; i++)
 		bv_support_free(worlds[i].support);
 	cli_request_clear(&request);
 	return status;

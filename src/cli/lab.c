@@ -258,6 +258,37 @@ static int fail(const char *what)
 	return -1;
 }
 
+/* And where the code of it is kept, so that each trial need not compile it. */
+static int write_guest(const struct cli_lab *lab)
+{
+	char path[256];
+	int fd, status;
+
+	cli_lab_expand(lab, "%d/cache", path, sizeof path);
+	if (setenv("BVISOR_CACHE", path, 1) != 0)
+		return -1;
+	cli_lab_expand(lab, "%d/guest.wat", path, sizeof path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -1;
+	status = cli_write_all(fd, cli_guest, strlen(cli_guest));
+	return close(fd) == 0 ? status : -1;
+}
+
+static void remove_guest(const struct cli_lab *lab)
+{
+	static const char *const folders_of_cache[] = {"%d/cache/wasm", "%d/cache"};
+	char path[256];
+
+	(void)bv_wasm_cache_clear(); /* what is left, rmdir shows */
+	for (size_t i = 0; i < sizeof folders_of_cache / sizeof *folders_of_cache; i++) {
+		cli_lab_expand(lab, folders_of_cache[i], path, sizeof path);
+		(void)rmdir(path); /* there only where a guest was run */
+	}
+	cli_lab_expand(lab, "%d/guest.wat", path, sizeof path);
+	(void)unlink(path);
+}
+
 int cli_lab_open(struct cli_lab *lab)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -288,6 +319,8 @@ int cli_lab_open(struct cli_lab *lab)
 		if ((i > 0 && mkdir(path, 0700) != 0) || chmod(path, folders[i].mode) != 0)
 			return fail(path);
 	}
+	if (write_guest(lab) != 0)
+		return fail("a WebAssembly guest");
 	if (copy_self(lab, "%d/bvisor") != 0 || copy_self(lab, "%w/tool") != 0)
 		return fail("a copy of bvisor");
 	lab->tcp = listen_inet(SOCK_STREAM, &lab->tcp_port);
@@ -330,6 +363,7 @@ void cli_lab_close(struct cli_lab *lab)
 	close_if_open(lab->path_socket);
 	if (!lab->dir[0])
 		return;
+	remove_guest(lab);
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		cli_lab_expand(lab, files[i], path, sizeof path);
 		(void)unlink(path); /* what is left, rmdir shows */

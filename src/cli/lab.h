@@ -50,15 +50,31 @@ struct cli_trial {
 	bool kills;              /* kill it once it says "ready" */
 	bool only_inside;        /* there is nothing of it outside: no control */
 	bool commits;            /* commit what it staged */
-	const char *args[4];     /* of __probe, to be expanded */
+	bool guest;              /* a WebAssembly guest commits it, not __probe */
+	const char *args[4];     /* of who commits it, to be expanded */
+	const char *probe[4];    /* free, of a guest: __probe commits it like this, if not NULL */
 	/* What else to ask for; NULL: nothing. */
 	enum bv_code (*ask)(struct bv_spec *spec, const struct cli_lab *lab, struct bv_error *err);
+	/* And of a guest to be free: the same guest is the control, with what this grants or leaves out. */
+	enum bv_code (*control)(struct bv_spec *spec, const struct cli_lab *lab,
+				struct bv_error *err);
 	/* Whether it took effect, looked at from outside. */
 	bool (*happened)(struct cli_lab *lab, const char *where, const struct cli_went *went);
 	const char *where; /* for `happened`, to be expanded */
 };
 
-extern const struct cli_trial cli_trials[]; /* ends with a NULL requirement */
+/* Both end with a NULL requirement. */
+extern const struct cli_trial cli_trials[], cli_guest_trials[];
+extern const char cli_guest[]; /* the guest of the second, as text */
+
+/* What trials see by, from outside; `where` says at what.  Both tables use them. */
+bool cli_was_said(struct cli_lab *lab, const char *text, const struct cli_went *went);
+bool cli_exists(struct cli_lab *lab, const char *path, const struct cli_went *went);
+bool cli_grew(struct cli_lab *lab, const char *path, const struct cli_went *went);
+bool cli_is_stored_whole(struct cli_lab *lab, const char *path, const struct cli_went *went);
+bool cli_is_listed(struct cli_lab *lab, const char *where, const struct cli_went *went);
+bool cli_was_contacted(struct cli_lab *lab, const char *which, const struct cli_went *went);
+bool cli_has_status(struct cli_lab *lab, const char *status, const struct cli_went *went);
 
 /* Free: what the machine does when nobody holds it. */
 enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial);

@@ -13,13 +13,13 @@
 
 /* ---- Oracles --------------------------------------------------------------------------------- */
 
-static bool was_said(struct cli_lab *lab, const char *text, const struct cli_went *went)
+bool cli_was_said(struct cli_lab *lab, const char *text, const struct cli_went *went)
 {
 	(void)lab;
 	return memmem(went->output, went->output_bytes, text, strlen(text)) != NULL;
 }
 
-static bool exists(struct cli_lab *lab, const char *path, const struct cli_went *went)
+bool cli_exists(struct cli_lab *lab, const char *path, const struct cli_went *went)
 {
 	struct stat st;
 
@@ -31,13 +31,13 @@ static bool exists(struct cli_lab *lab, const char *path, const struct cli_went 
 /* A signal takes a moment to be handled. */
 static bool appears(struct cli_lab *lab, const char *path, const struct cli_went *went)
 {
-	for (int i = 0; i < 10 && !exists(lab, path, went); i++)
+	for (int i = 0; i < 10 && !cli_exists(lab, path, went); i++)
 		(void)poll(NULL, 0, 10);
-	return exists(lab, path, went);
+	return cli_exists(lab, path, went);
 }
 
 /* Every file that is looked at starts with these ten bytes. */
-static bool grew(struct cli_lab *lab, const char *path, const struct cli_went *went)
+bool cli_grew(struct cli_lab *lab, const char *path, const struct cli_went *went)
 {
 	struct stat st;
 
@@ -55,7 +55,7 @@ static bool has_no_mode(struct cli_lab *lab, const char *path, const struct cli_
 	return stat(path, &st) == 0 && (st.st_mode & 0777) == 0;
 }
 
-static bool is_stored_whole(struct cli_lab *lab, const char *path, const struct cli_went *went)
+bool cli_is_stored_whole(struct cli_lab *lab, const char *path, const struct cli_went *went)
 {
 	struct stat st;
 
@@ -78,7 +78,7 @@ static bool are_more_than_eight(struct cli_lab *lab, const char *dir, const stru
 	return count > 8;
 }
 
-static bool was_contacted(struct cli_lab *lab, const char *which, const struct cli_went *went)
+bool cli_was_contacted(struct cli_lab *lab, const char *which, const struct cli_went *went)
 {
 	int listener = *which == 't'   ? lab->tcp
 		       : *which == 'u' ? lab->udp
@@ -112,14 +112,14 @@ static bool is_locked(struct cli_lab *lab, const char *path, const struct cli_we
 	return locked;
 }
 
-static bool is_listed(struct cli_lab *lab, const char *where, const struct cli_went *went)
+bool cli_is_listed(struct cli_lab *lab, const char *where, const struct cli_went *went)
 {
 	(void)lab;
 	(void)where;
 	return went->changes == 1;
 }
 
-static bool has_status(struct cli_lab *lab, const char *status, const struct cli_went *went)
+bool cli_has_status(struct cli_lab *lab, const char *status, const struct cli_went *went)
 {
 	(void)lab;
 	return went->status == atoi(status);
@@ -216,111 +216,111 @@ LIMIT(limit_network, BV_BUDGET_NETWORK, 0)
 
 const struct cli_trial cli_trials[] = {
 	{"Filesystem", "read a file outside", FORBIDDEN, .args = {"read", "%o/secret"},
-	 .happened = was_said, .where = "%t"},
+	 .happened = cli_was_said, .where = "%t"},
 	{"Filesystem", "see that a file outside exists", FORBIDDEN, .args = {"stat", "%o/secret"},
-	 .happened = was_said, .where = "size "},
+	 .happened = cli_was_said, .where = "size "},
 	{"Filesystem", "write to a file outside", FORBIDDEN, .args = {"append", "%o/victim"},
-	 .happened = grew, .where = "%o/victim"},
+	 .happened = cli_grew, .where = "%o/victim"},
 	{"Filesystem", "create a file outside", FORBIDDEN, .args = {"create", "%o/new"},
-	 .happened = exists, .where = "%o/new"},
+	 .happened = cli_exists, .where = "%o/new"},
 	{"Filesystem", "change the mode of a file outside", FORBIDDEN,
 	 .args = {"chmod", "%o/victim"}, .happened = has_no_mode, .where = "%o/victim"},
 	{"Filesystem", "write below a root granted for reading", FORBIDDEN,
-	 .args = {"append", "%r/log"}, .happened = grew, .where = "%r/log"},
+	 .args = {"append", "%r/log"}, .happened = cli_grew, .where = "%r/log"},
 	{"Filesystem", "read below a root granted for writing", FORBIDDEN,
-	 .args = {"read", "%d/writable/file"}, .ask = write_only, .happened = was_said,
+	 .args = {"read", "%d/writable/file"}, .ask = write_only, .happened = cli_was_said,
 	 .where = "%t"},
 	{"Filesystem", "execute below a root granted for reading and writing", FORBIDDEN,
-	 .args = {"exec", "%w/tool", "%t"}, .happened = was_said, .where = "%t"},
+	 .args = {"exec", "%w/tool", "%t"}, .happened = cli_was_said, .where = "%t"},
 	{"Filesystem", "read below a root granted for reading", ALLOWED,
-	 .args = {"read", "%r/file"}, .happened = was_said, .where = "%t"},
+	 .args = {"read", "%r/file"}, .happened = cli_was_said, .where = "%t"},
 	{"Filesystem", "create below a root granted for writing", ALLOWED,
-	 .args = {"create", "%w/new"}, .happened = exists, .where = "%w/new"},
+	 .args = {"create", "%w/new"}, .happened = cli_exists, .where = "%w/new"},
 
 	{"NetworkDenyAll", "reach a TCP port of this machine", FORBIDDEN, .args = {"tcp", "%p"},
-	 .happened = was_contacted, .where = "tcp"},
+	 .happened = cli_was_contacted, .where = "tcp"},
 	{"NetworkDenyAll", "send a UDP packet to this machine", FORBIDDEN, .args = {"udp", "%u"},
-	 .happened = was_contacted, .where = "udp"},
+	 .happened = cli_was_contacted, .where = "udp"},
 	{"NetworkDenyAll", "reach an abstract Unix socket", FORBIDDEN, .args = {"unix", "%s"},
-	 .happened = was_contacted, .where = "abstract"},
+	 .happened = cli_was_contacted, .where = "abstract"},
 	{"NetworkDenyAll", "reach a Unix socket outside", FORBIDDEN, .args = {"unix", "%d/socket"},
-	 .happened = was_contacted, .where = "path"},
+	 .happened = cli_was_contacted, .where = "path"},
 
 	{"ChildSpawnDenyNewTasks", "make a process", FORBIDDEN, .args = {"fork", "%w/new"},
-	 .ask = spawn_none, .happened = exists, .where = "%w/new"},
+	 .ask = spawn_none, .happened = cli_exists, .where = "%w/new"},
 	{"ChildSpawnDenyNewTasks", "make a thread", FORBIDDEN, .args = {"thread", "%w/new"},
-	 .ask = spawn_none, .happened = exists, .where = "%w/new"},
+	 .ask = spawn_none, .happened = cli_exists, .where = "%w/new"},
 	{"ChildSpawnAllowThreads", "make a process", FORBIDDEN, .args = {"fork", "%w/new"},
-	 .ask = spawn_threads, .happened = exists, .where = "%w/new"},
+	 .ask = spawn_threads, .happened = cli_exists, .where = "%w/new"},
 	{"ChildSpawnAllowThreads", "make a thread", ALLOWED, .args = {"thread", "%w/new"},
-	 .ask = spawn_threads, .happened = exists, .where = "%w/new"},
+	 .ask = spawn_threads, .happened = cli_exists, .where = "%w/new"},
 	{"ChildSpawnAllowDescendants", "make a process", ALLOWED, .args = {"fork", "%w/new"},
-	 .happened = exists, .where = "%w/new"},
+	 .happened = cli_exists, .where = "%w/new"},
 	{"ChildSpawnAllowDescendants", "leave a daemon behind", FORBIDDEN,
 	 .args = {"daemon", "%w/lock"}, .happened = is_locked, .where = "%w/lock"},
 	{"ChildSpawnAllowDescendants", "signal a process outside", FORBIDDEN,
 	 .args = {"signal", "%v"}, .happened = appears, .where = "%o/signalled"},
 	{"ChildSpawnAllowDescendants", "read the memory of a process outside", FORBIDDEN,
-	 .args = {"peek", "%v", "%a"}, .happened = was_said, .where = "%t"},
+	 .args = {"peek", "%v", "%a"}, .happened = cli_was_said, .where = "%t"},
 
 	{"Environment", "read a variable it was not given", FORBIDDEN, .args = {"environ"},
-	 .happened = was_said, .where = "BVISOR_DOCTOR_PLANTED"},
+	 .happened = cli_was_said, .where = "BVISOR_DOCTOR_PLANTED"},
 	{"Environment", "read a variable it was given", ALLOWED, .args = {"environ"},
-	 .ask = variable, .happened = was_said, .where = "%t"},
+	 .ask = variable, .happened = cli_was_said, .where = "%t"},
 	{"InheritedFdsNone", "read a descriptor somebody left open", FORBIDDEN, .args = {"fds"},
-	 .happened = was_said, .where = "%t"},
+	 .happened = cli_was_said, .where = "%t"},
 	{"InheritedFdsOnly", "read a descriptor it was not given", FORBIDDEN, .args = {"fds"},
-	 .ask = inherit_other, .happened = was_said, .where = "%t"},
+	 .ask = inherit_other, .happened = cli_was_said, .where = "%t"},
 	{"InheritedFdsOnly", "read a descriptor it was given", ALLOWED, .args = {"fds"},
-	 .ask = inherit, .happened = was_said, .where = "%t"},
+	 .ask = inherit, .happened = cli_was_said, .where = "%t"},
 
 	{"LaunchWorkload", "tell its exit code", ALLOWED, .args = {"exit", "42"},
-	 .happened = has_status, .where = "42"},
+	 .happened = cli_has_status, .where = "42"},
 	{"LaunchWorkload", "tell which signal killed it", ALLOWED, .args = {"die", "10"},
-	 .happened = has_status, .where = "138"},
+	 .happened = cli_has_status, .where = "138"},
 	{"LaunchWorkload", "speak by a system call that --syscalls strict leaves out", FORBIDDEN,
-	 .args = {"splice", "%t"}, .ask = strict, .happened = was_said, .where = "%t"},
+	 .args = {"splice", "%t"}, .ask = strict, .happened = cli_was_said, .where = "%t"},
 	{"CaptureStreams", "be heard on standard output", ALLOWED, .args = {"both", "%t", "x"},
-	 .happened = was_said, .where = "%t"},
+	 .happened = cli_was_said, .where = "%t"},
 	{"TempRoot", "leave a file in everybody's /tmp", FORBIDDEN, .args = {"create", "/tmp/%t"},
-	 .ask = private_tmp, .happened = exists, .where = "/tmp/%t"},
+	 .ask = private_tmp, .happened = cli_exists, .where = "/tmp/%t"},
 	{"TempRoot", "use its own /tmp", ALLOWED, .args = {"create", "/tmp/%t"}, .ask = private_tmp,
-	 .happened = has_status, .where = "0"},
+	 .happened = cli_has_status, .where = "0"},
 	{"TempRoot", "store 8 MiB in a /tmp of 4", FORBIDDEN, .args = {"store", "/tmp/%t", "8"},
-	 .ask = private_tmp, .happened = has_status, .where = "0"},
+	 .ask = private_tmp, .happened = cli_has_status, .where = "0"},
 	{"ExposePath", "read what is shown elsewhere", ALLOWED, .only_inside = true,
-	 .args = {"read", "/shown/file"}, .ask = expose, .happened = was_said, .where = "%t"},
+	 .args = {"read", "/shown/file"}, .ask = expose, .happened = cli_was_said, .where = "%t"},
 	{"ExposePath", "write what is shown for reading", FORBIDDEN, .only_inside = true,
-	 .args = {"append", "/shown/log"}, .ask = expose, .happened = grew, .where = "%r/log"},
+	 .args = {"append", "/shown/log"}, .ask = expose, .happened = cli_grew, .where = "%r/log"},
 	{"CommitArtifact", "change a file once that is committed", ALLOWED, .commits = true,
-	 .args = {"append", "%w/log"}, .ask = stage, .happened = grew, .where = "%w/log"},
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = cli_grew, .where = "%w/log"},
 	{"DiscardArtifact", "change a file of a staged directory", FORBIDDEN,
-	 .args = {"append", "%w/log"}, .ask = stage, .happened = grew, .where = "%w/log"},
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = cli_grew, .where = "%w/log"},
 	{"ListOutputs", "have a change of a staged directory listed", ALLOWED, .only_inside = true,
-	 .args = {"append", "%w/log"}, .ask = stage, .happened = is_listed, .where = ""},
+	 .args = {"append", "%w/log"}, .ask = stage, .happened = cli_is_listed, .where = ""},
 	{"Kill", "outlive the kill", FORBIDDEN, .kills = true, .args = {"linger", "%w/lock"},
 	 .happened = is_locked, .where = "%w/lock"},
 
 	{"Budget wall", "run on past a limit of 200 ms", FORBIDDEN, .args = {"sleep", "800", "%t"},
-	 .ask = limit_wall, .happened = was_said, .where = "%t"},
+	 .ask = limit_wall, .happened = cli_was_said, .where = "%t"},
 	{"Budget cpu", "compute on past a limit of 300 ms", FORBIDDEN,
-	 .args = {"spin", "800", "%t"}, .ask = limit_cpu, .happened = was_said, .where = "%t"},
+	 .args = {"spin", "800", "%t"}, .ask = limit_cpu, .happened = cli_was_said, .where = "%t"},
 	{"Budget memory", "use 256 MiB under a limit of 64", FORBIDDEN,
-	 .args = {"memory", "%w/new", "256"}, .ask = limit_memory, .happened = exists,
+	 .args = {"memory", "%w/new", "256"}, .ask = limit_memory, .happened = cli_exists,
 	 .where = "%w/new"},
 	{"Budget processes", "have 24 processes under a limit of 8", FORBIDDEN,
 	 .args = {"forks", "%w/many", "24"}, .ask = limit_processes,
 	 .happened = are_more_than_eight, .where = "%w/many"},
 	{"Budget handles", "have 100 descriptors under a limit of 32", FORBIDDEN,
-	 .args = {"handles", "%w/log", "100"}, .ask = limit_handles, .happened = grew,
+	 .args = {"handles", "%w/log", "100"}, .ask = limit_handles, .happened = cli_grew,
 	 .where = "%w/log"},
 	{"Budget storage", "store 8 MiB under a limit of 1", FORBIDDEN,
-	 .args = {"store", "%w/big", "8"}, .ask = limit_storage, .happened = is_stored_whole,
+	 .args = {"store", "%w/big", "8"}, .ask = limit_storage, .happened = cli_is_stored_whole,
 	 .where = "%w/big"},
 	{"Budget storage", "store 8 MiB in its own /tmp under a limit of 1", FORBIDDEN,
-	 .args = {"store", "/tmp/%t", "8"}, .ask = limit_storage, .happened = has_status,
+	 .args = {"store", "/tmp/%t", "8"}, .ask = limit_storage, .happened = cli_has_status,
 	 .where = "0"},
 	{"Budget network", "send under a limit of nothing", FORBIDDEN, .args = {"tcp", "%p"},
-	 .ask = limit_network, .happened = was_contacted, .where = "tcp"},
+	 .ask = limit_network, .happened = cli_was_contacted, .where = "tcp"},
 	{.requirement = NULL},
 };

@@ -23,11 +23,11 @@ struct expanded {
 };
 
 static void expand(const struct cli_lab *lab, const struct cli_trial *trial,
-		   struct expanded *ret_args)
+		   const char *const *list, struct expanded *ret_args)
 {
 	*ret_args = (struct expanded){.count = 0};
-	for (size_t i = 0; i < ARGS && trial->args[i]; i++) {
-		cli_lab_expand(lab, trial->args[i], ret_args->text[i], sizeof ret_args->text[i]);
+	for (size_t i = 0; i < ARGS && list[i]; i++) {
+		cli_lab_expand(lab, list[i], ret_args->text[i], sizeof ret_args->text[i]);
 		ret_args->list[i] = ret_args->text[i];
 		ret_args->count++;
 	}
@@ -103,7 +103,7 @@ static pid_t spawn(const char *self, const struct expanded *args, int out)
 	return pid;
 }
 
-enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial)
+static enum cli_found try_probe(struct cli_lab *lab, const struct cli_trial *trial)
 {
 	static char output[OUTPUT_MAX];
 	struct cli_went went = {.output = output};
@@ -112,10 +112,8 @@ enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial)
 	int pipe_fds[2], status = 0;
 	bool happened;
 
-	if (trial->only_inside)
-		return CLI_HAPPENED;
 	cli_lab_reset(lab);
-	expand(lab, trial, &args);
+	expand(lab, trial, trial->guest ? trial->probe : trial->args, &args);
 	cli_lab_expand(lab, "%d/bvisor", self, sizeof self);
 	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
 		return CLI_NOT_TRIED;
@@ -159,26 +157,29 @@ static ptrdiff_t take(void *context, enum bv_stream stream, const void *data, si
 }
 
 static enum bv_code ask(const struct cli_lab *lab, const struct cli_trial *trial,
-			const struct expanded *args, const char *layer, struct bv_spec *spec,
-			struct bv_error *err)
+			const struct expanded *args, const char *layer, bool free,
+			struct bv_spec *spec, struct bv_error *err)
 {
+	enum bv_code (*const more)(struct bv_spec *, const struct cli_lab *,
+				   struct bv_error *) = free ? trial->control : trial->ask;
 	const char *argv[ARGS + 1] = {"__probe"};
 	char self[256], work[256], readable[256];
 	enum bv_code code;
 
-	cli_lab_expand(lab, "%d/bvisor", self, sizeof self);
+	cli_lab_expand(lab, trial->guest ? "%d/guest.wat" : "%d/bvisor", self, sizeof self);
 	cli_lab_expand(lab, "%w", work, sizeof work);
 	cli_lab_expand(lab, "%r", readable, sizeof readable);
 	memcpy(argv + 1, args->list, ARGS * sizeof *argv);
-	code = bv_spec_program(spec, self, args->count + 1, argv, err);
+	code = trial->guest ? bv_spec_wasm(spec, self, args->count, argv + 1, err)
+			    : bv_spec_program(spec, self, args->count + 1, argv, err);
 	if (code == BV_OK)
 		code = bv_spec_grant(spec, BV_GRANT_READ | BV_GRANT_WRITE, work, err);
 	if (code == BV_OK)
 		code = bv_spec_grant(spec, BV_GRANT_READ, readable, err);
 	if (code == BV_OK && layer)
 		code = bv_spec_without(spec, layer, err);
-	if (code == BV_OK && trial->ask)
-		code = trial->ask(spec, lab, err);
+	if (code == BV_OK && more)
+		code = more(spec, lab, err);
 	return code;
 }
 
@@ -216,6 +217,9 @@ static void read_exit(const struct bv_report *report, struct cli_went *went)
 		went->status = CLI_EXIT_SIGNAL + number;
 		break;
 	case BV_EXITED_UNKNOWN:
+		/* A guest that a limit ended ran, and has no exit. */
+		went->status = bv_report_limit(report) ? -2 : -1;
+		break;
 	case BV_EXITED_NOT_STARTED:
 		went->status = -1;
 		break;
@@ -251,9 +255,9 @@ static enum bv_code settle(struct bv_run *run, const struct cli_trial *trial, st
 	return code;
 }
 
-enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
-				const char *backend, const char *layer, bool *ret_enforced,
-				struct bv_error *err)
+static enum cli_found try_inside(struct cli_lab *lab, const struct cli_trial *trial,
+				 const char *backend, const char *layer, bool free,
+				 bool *ret_enforced, struct bv_error *err)
 {
 	static struct confined confined;
 	const struct bv_run_options options = {.output = take, .context = &confined};
@@ -266,13 +270,13 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 	struct expanded args;
 
 	cli_lab_reset(lab);
-	expand(lab, trial, &args);
+	expand(lab, trial, trial->args, &args);
 	confined.used = 0;
 	*ret_enforced = true;
-	if (spec && ask(lab, trial, &args, layer, spec, err) == BV_OK &&
+	if (spec && ask(lab, trial, &args, layer, free, spec, err) == BV_OK &&
 	    bv_plan_make(spec, backend, &plan, err) == BV_OK &&
 	    bv_run_start(plan, &options, &handle, err) == BV_OK &&
-	    run(handle, trial->kills, &confined, err) == BV_OK &&
+	    run(handle, trial->kills && !free, &confined, err) == BV_OK &&
 	    bv_run_finish(handle, &report, err) == BV_OK &&
 	    settle(handle, trial, &went, err) == BV_OK) {
 		read_exit(report, &went);
@@ -296,4 +300,25 @@ enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *tri
 	bv_plan_free(plan);
 	bv_spec_free(spec);
 	return found;
+}
+
+enum cli_found cli_try_confined(struct cli_lab *lab, const struct cli_trial *trial,
+				const char *backend, const char *layer, bool *ret_enforced,
+				struct bv_error *err)
+{
+	return try_inside(lab, trial, backend, layer, false, ret_enforced, err);
+}
+
+enum cli_found cli_try_free(struct cli_lab *lab, const struct cli_trial *trial)
+{
+	struct bv_error error;
+	enum cli_found found;
+	bool enforced;
+
+	if (trial->only_inside)
+		return CLI_HAPPENED;
+	if (!trial->guest || trial->probe[0])
+		return try_probe(lab, trial);
+	found = try_inside(lab, trial, NULL, NULL, true, &enforced, &error);
+	return found == CLI_REFUSED ? CLI_NOT_TRIED : found;
 }

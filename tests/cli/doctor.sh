@@ -27,6 +27,21 @@ trials = [t for r in json.load(open(sys.argv[1]))["worlds"][0]["rows"] for t in 
 without = [t["act"] for t in trials if t["free"] != "happened"]
 assert len(trials) > 35 and len(without) <= 2, without
 P
+if python3 -c 'import json, sys; sys.exit(all(r["claimed"] == "Unsupported" for r in json.load(open(sys.argv[1]))["guests"]["rows"]))' "$out"; then
+	check "acts of WebAssembly guests too, each with a control that worked" python3 - "$out" <<'P'
+import json, sys
+rows = json.load(open(sys.argv[1]))["guests"]["rows"]
+trials = [t for r in rows for t in r["trials"] if r["claimed"] != "Unsupported"]
+assert len(rows) == 24 and len(trials) > 15, len(trials)
+assert not [t["act"] for t in trials if t["free"] != "happened"], trials
+for row in rows:
+	wanted = ("not available",) if row["claimed"] == "Unsupported" else ("holds", "partly", "refused") if row["trials"] else ("not tried",)
+	assert row["result"] in wanted, row
+assert [r["result"] for r in rows if r["requirement"] in ("Filesystem", "Budget wall", "Budget cpu")] == ["holds"] * 3, rows
+P
+else
+	skip "acts of WebAssembly guests" "bvisor was built without the engine"
+fi
 check "it leaves no file" test -z "$(ls -A "$scratch/t")"
 check "and no process" sh -c "! pgrep -f '$scratch/t/.*[_]_probe' >/dev/null"
 TMPDIR=/$(head -c 200 /dev/zero | tr '\0' a)

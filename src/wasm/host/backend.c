@@ -133,6 +133,17 @@ static void profile(void *self, const struct bv_profile_snapshot *snapshot,
 		       "install Rust 1.95 or newer and cmake, then build bvisor again (tools/build-wasm)");
 }
 
+/* The same plan holds the helper, where there is one. */
+static void budgets(void *self, const struct bv_profile_snapshot *snapshot,
+		    const struct bv_boundary_spec *spec, struct bv_budget_profile *ret_budgets)
+{
+	(void)self;
+	if (has_engine(snapshot))
+		bv__linux_budgets(NULL, snapshot, spec, ret_budgets);
+	else
+		bv_profile_hold_no_budget(ret_budgets);
+}
+
 static struct bv_verdict classify(void *self, const struct bv_requirement *requirement,
 				  const struct bv_profile *profile_)
 {
@@ -169,7 +180,7 @@ static const struct bv_backend wasm_backend = {
 	.id = "wasm",
 	.probe = probe,
 	.profile = profile,
-	.budgets = bv__linux_budgets, /* the same plan holds the helper */
+	.budgets = budgets,
 	.classify = classify,
 	.runs = runs,
 	.start = bv__wasm_start,

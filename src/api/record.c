@@ -129,6 +129,10 @@ static enum bv_code check_key(struct bv_journal *journal, void *context, struct 
 				      "the key '%s' was used for another request", recording->key);
 	switch (first.state) {
 	case BV_ATTEMPT_REPORTED:
+		/* Or somebody could pass off as done what never ran. */
+		code = bv__attempt_prove(journal, &first, err);
+		if (code != BV_OK)
+			return code;
 		recording->repeated = true;
 		recording->attempt = first.id;
 		return BV_E_STATE;

@@ -153,6 +153,13 @@ enum bv_code bv__journal_append(struct bv_journal *journal, struct bv__append *a
 enum bv_code bv__journal_find_key(struct bv_journal *journal, const char *key, bool *ret_found,
 				  struct bv__attempt *ret_attempt, struct bv_error *err);
 
+/*
+ * Inside a check: whether signed records say that an attempt with that key and request was reported.
+ * BV_E_JOURNAL when the table alone does.
+ */
+enum bv_code bv__attempt_prove(struct bv_journal *journal, const struct bv__attempt *attempt,
+			       struct bv_error *err);
+
 /* Room on the disk of the journal, so that what it is kept for can always be written. */
 struct bv__reserve {
 	int fd; /* -1: none */

@@ -75,10 +75,13 @@ TEST(what_is_no_file_is_refused_at_once)
 	static const char *const ways[] = {"mkfifo \"$FILE\"", "ln -s /dev/zero \"$FILE\"",
 					   "mkdir \"$FILE\"", "ln -s missing \"$FILE\""};
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		for (size_t way = 0; way < 4; way++) {
+			/* Of what is kept a directory is right. */
+			if (way == 2 && strcmp(parts[i], ".blobs") == 0)
+				continue;
 			make_one();
-			(void)unlink(part(i)); /* it may not be there */
+			(void)remove(part(i)); /* it may not be there */
 			EXPECT(setenv("FILE", part(i), 1) == 0);
 			EXPECT_INT(system(ways[way]), 0);
 			EXPECT_THAT(open_again(false) == BV_E_JOURNAL, "%s as in %s is taken",

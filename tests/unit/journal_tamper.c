@@ -306,6 +306,48 @@ TEST(a_key_whose_attempt_cannot_be_read_is_not_free)
 	bv__journal_close(journal);
 }
 
+/* What never ran is not passed off as done: the table is anybody's, the signed records are not. */
+TEST(that_a_key_was_used_is_believed_of_signed_records_alone)
+{
+	static const char *const lies[] = {
+		"UPDATE attempt SET idem_key='pay-2' WHERE seq=1",
+		"UPDATE attempt SET request=randomblob(32) WHERE seq=1",
+		"UPDATE attempt SET state=2 WHERE seq=6",
+		"UPDATE event SET payload=CAST(replace(payload, 'pay-1', 'pay-2') AS BLOB) WHERE seq=2;"
+		"UPDATE attempt SET idem_key='pay-2' WHERE seq=1",
+		"UPDATE event SET payload=NULL WHERE seq=5",
+	};
+	const struct bv_digest ids[] = {attempt_id(1), attempt_id(2)};
+	const struct bv_host_process host = here();
+	struct bv__attempt attempt;
+	struct bv_journal *journal;
+	char hex[65];
+
+	new_place();
+	journal = open_journal();
+	for (unsigned int i = 0; i < 2; i++) {
+		OK(put(journal, &ids[i], BV_EVENT_STARTED, started(&ids[i]), false));
+		OK(put(journal, &ids[i], BV_EVENT_REQUEST,
+		       request(i == 0 ? "pay-1" : "pay-3", &host), false));
+		OK(put(journal, &ids[i], BV_EVENT_BOUND, bound_to(0), true));
+		if (i == 0)
+			OK(put(journal, &ids[i], BV_EVENT_REPORT, report_of(&ids[i]), true));
+	}
+	bv__journal_close(journal);
+	copy_journal("j.db", "whole.db");
+	for (size_t i = 0; i <= sizeof lies / sizeof *lies; i++) {
+		copy_journal("whole.db", "j.db");
+		journal = open_journal(); /* which looks at the last records itself */
+		if (i > 0)
+			alter(lies[i - 1]);
+		bv_digest_hex(&ids[i == 3], hex);
+		OK(bv__journal_find(journal, hex, &attempt, &err));
+		EXPECT_THAT((bv__attempt_prove(journal, &attempt, &err) == BV_OK) == (i == 0),
+			    "lie %zu", i);
+		bv__journal_close(journal);
+	}
+}
+
 /* ---- forged ----------------------------------------------------------------------------------- */
 
 /* A record as whoever has no key can write it: everything fits but the signature. */

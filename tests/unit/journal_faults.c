@@ -34,6 +34,8 @@ int fdatasync(int fd)
 		return -1;
 	}
 	__atomic_add_fetch(&faults.syncs, 1, __ATOMIC_SEQ_CST);
+	if (faults.sync_us > 0)
+		(void)usleep(faults.sync_us);
 	if (faults.no_sync)
 		return 0;
 	return (int)syscall(SYS_fdatasync, fd);
@@ -81,10 +83,6 @@ int unlinkat(int dir, const char *name, int flags)
 	return (int)syscall(SYS_unlinkat, dir, name, flags);
 }
 
-int fsync(int fd);
-int syncfs(int fd);
-int renameat(int from_dir, const char *from, int to_dir, const char *to);
-int unlinkat(int dir, const char *name, int flags);
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
 	int status = (int)syscall(SYS_clock_gettime, clock, ret_time);

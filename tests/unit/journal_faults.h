@@ -15,6 +15,7 @@ struct faults {
 	bool no_sync;                          /* a disk that says it has synced, and has not */
 	bool no_directory_sync;                /* the same of names alone */
 	long clock_offset_s;
+	unsigned int sync_us; /* what a sync takes longer than it would */
 	unsigned long syncs;
 	/* Every write, truncation, sync, renaming and removal; at `kill_at` the process is killed before it is done. */
 	unsigned long operations, kill_at;

@@ -216,9 +216,23 @@ static enum bv_code look(sqlite3 *db, const char *path, sqlite3_int64 *ret_versi
 	return BV_OK;
 }
 
-static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
+static int write_identity(sqlite3 *db, const uint8_t store[BV_STORE_BYTES])
 {
 	BV_FINALIZE sqlite3_stmt *put = NULL;
+	int status = sqlite3_prepare_v2(db, "INSERT INTO meta VALUES('store', ?)", -1, &put, NULL);
+
+	if (status == SQLITE_OK)
+		status = sqlite3_bind_blob(put, 1, store, BV_STORE_BYTES, SQLITE_STATIC);
+	if (status == SQLITE_OK && sqlite3_step(put) != SQLITE_DONE)
+		status = sqlite3_errcode(db);
+	if (status == SQLITE_OK)
+		status = sqlite3_exec(db, "PRAGMA application_id=1112951345; PRAGMA user_version=1",
+				      NULL, NULL, NULL);
+	return status;
+}
+
+static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
+{
 	uint8_t store[BV_STORE_BYTES];
 	sqlite3_int64 version;
 	int status = bv__sql_do(journal, BV_SQL_BEGIN);
@@ -232,22 +246,10 @@ static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
 		if (getrandom(store, sizeof store, 0) != (ssize_t)sizeof store)
 			code = bv_fail(err, BV_E_SYSTEM, "journal",
 				       "the kernel gives no random bytes");
-		status = sqlite3_exec(journal->db, bv__schema, NULL, NULL, NULL);
-		if (status == SQLITE_OK)
-			status = sqlite3_exec(journal->db, bv__schema_kept, NULL, NULL, NULL);
-		if (status == SQLITE_OK)
-			status = sqlite3_prepare_v2(journal->db,
-						    "INSERT INTO meta VALUES('store', ?)", -1, &put,
-						    NULL);
-		if (status == SQLITE_OK)
-			status = sqlite3_bind_blob(put, 1, store, sizeof store, SQLITE_STATIC);
-		if (status == SQLITE_OK && sqlite3_step(put) != SQLITE_DONE)
-			status = sqlite3_errcode(journal->db);
-		if (status == SQLITE_OK)
-			status = sqlite3_exec(
-				journal->db,
-				"PRAGMA application_id=1112951345; PRAGMA user_version=1", NULL,
-				NULL, NULL);
+		if (code == BV_OK)
+			code = bv__schema_make(journal->db, err);
+		if (code == BV_OK)
+			status = write_identity(journal->db, store);
 		if (code == BV_OK && status != SQLITE_OK)
 			code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
 	}
@@ -353,26 +355,30 @@ enum bv_code bv__database_read(const struct bv_journal *journal, sqlite3 **ret_d
 }
 
 /* A journal from before there were artifacts gets their table. */
+static enum bv_code add_kept(struct bv_journal *journal, struct bv_error *err)
+{
+	int status = bv__sql_do(journal, BV_SQL_BEGIN);
+	enum bv_code code = BV_OK;
+
+	if (status == SQLITE_OK)
+		code = bv__schema_make(journal->db, err);
+	if (status == SQLITE_OK && code == BV_OK)
+		status = bv__sql_do(journal, BV_SQL_COMMIT);
+	if (status != SQLITE_OK)
+		code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
+	if (code != BV_OK)
+		(void)bv__sql_do(journal, BV_SQL_ROLLBACK); /* the first error is told */
+	return code;
+}
+
 static enum bv_code check_schema(struct bv_journal *journal, struct bv_error *err)
 {
-	bool same = false;
-	enum bv_code code = bv__schema_check(journal->db, &same, err);
-	int status = SQLITE_OK;
+	enum bv__schema schema = BV_SCHEMA_FOREIGN;
+	enum bv_code code = bv__schema_check(journal->db, &schema, err);
 
-	if (code == BV_OK && (!same || !bv__kept_exists(journal->db))) {
-		status = bv__sql_do(journal, BV_SQL_BEGIN);
-		if (status == SQLITE_OK)
-			status = sqlite3_exec(journal->db, bv__schema_kept, NULL, NULL, NULL);
-		if (status == SQLITE_OK)
-			status = bv__sql_do(journal, BV_SQL_COMMIT);
-		if (status != SQLITE_OK) {
-			code = bv__sql_fail(journal->db, status, "the journal cannot be made", err);
-			(void)bv__sql_do(journal, BV_SQL_ROLLBACK); /* the first error is told */
-			return code;
-		}
-		code = bv__schema_check(journal->db, &same, err);
-	}
-	if (code == BV_OK && !same)
+	if (code == BV_OK && schema == BV_SCHEMA_WITHOUT_KEPT)
+		code = add_kept(journal, err);
+	if (code == BV_OK && schema == BV_SCHEMA_FOREIGN)
 		code = bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
 				      "the journal '%s' has other tables than bvisor makes",
 				      journal->files[0]);

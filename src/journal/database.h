@@ -69,9 +69,14 @@ enum bv_code bv__files_missing(const char *path, struct bv_error *err);
 void bv__files_note(struct bv_journal *journal);
 bool bv__files_moved(const struct bv_journal *journal);
 
-/* schema.c: the statements that make the tables, and whether a database has these alone. */
-extern const char bv__schema[], bv__schema_kept[];
-enum bv_code bv__schema_check(sqlite3 *db, bool *ret_same, struct bv_error *err);
+/* schema.c: whether a database has our tables and nothing else; and makes, in a transaction, what it lacks. */
+enum bv__schema {
+	BV_SCHEMA_OURS,
+	BV_SCHEMA_WITHOUT_KEPT, /* from before there were artifacts, or the making was cut short */
+	BV_SCHEMA_FOREIGN,
+};
+enum bv_code bv__schema_check(sqlite3 *db, enum bv__schema *ret_schema, struct bv_error *err);
+enum bv_code bv__schema_make(sqlite3 *db, struct bv_error *err);
 
 /*
  * tail.c: holds the records after the last signature to be of kinds that may stand there, and that

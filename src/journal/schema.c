@@ -7,111 +7,117 @@
  */
 #include "database.h"
 
-#include <stdio.h>
 #include <string.h>
 
-const char bv__schema[] =
-	"CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE event(seq INTEGER PRIMARY KEY, attempt BLOB NOT NULL, kind INTEGER NOT NULL,"
-	" version INTEGER NOT NULL, at_us INTEGER NOT NULL, payload BLOB,"
-	" payload_digest BLOB NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT;"
-	"CREATE INDEX event_attempt ON event(attempt, seq);"
+/*
+ * By name.  The text is what SQLite keeps of the statement, to the letter.  What is of `kept` follows from the
+ * records, as `attempt` does; journals from before there were artifacts lack it.
+ */
+static const struct part {
+	const char *name;
+	bool of_kept;
+	const char *sql;
+} parts[] = {
+	{"attempt", false,
+	 "CREATE TABLE attempt(id BLOB PRIMARY KEY, seq INTEGER NOT NULL, started_us INTEGER NOT NULL,"
+	 " ended_us INTEGER NOT NULL, state INTEGER NOT NULL, outcome INTEGER,"
+	 " exit_kind INTEGER NOT NULL, exit_number INTEGER NOT NULL, program TEXT NOT NULL,"
+	 " idem_key TEXT, plan_id BLOB NOT NULL, request BLOB NOT NULL) STRICT"},
+	{"attempt_key", false,
+	 "CREATE INDEX attempt_key ON attempt(idem_key) WHERE idem_key IS NOT NULL"},
+	{"attempt_open", false, "CREATE INDEX attempt_open ON attempt(state) WHERE state < 2"},
+	{"attempt_seq", false, "CREATE INDEX attempt_seq ON attempt(seq)"},
+	{"event", false,
+	 "CREATE TABLE event(seq INTEGER PRIMARY KEY, attempt BLOB NOT NULL, kind INTEGER NOT NULL,"
+	 " version INTEGER NOT NULL, at_us INTEGER NOT NULL, payload BLOB,"
+	 " payload_digest BLOB NOT NULL, prev BLOB NOT NULL, hash BLOB NOT NULL) STRICT"},
+	{"event_attempt", false, "CREATE INDEX event_attempt ON event(attempt, seq)"},
+	{"event_kept", false,
+	 "CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN"
+	 " SELECT raise(ABORT, 'records are never deleted'); END"},
 	/* 0xE001, 0xE002, 0xE101, 0xE102: once for an attempt, whatever the code above thinks. */
-	"CREATE UNIQUE INDEX event_once ON event(attempt, kind)"
-	" WHERE kind IN (57345, 57346, 57601, 57602);"
-	"CREATE TRIGGER event_kept BEFORE DELETE ON event BEGIN"
-	" SELECT raise(ABORT, 'records are never deleted'); END;"
+	{"event_once", false,
+	 "CREATE UNIQUE INDEX event_once ON event(attempt, kind)"
+	 " WHERE kind IN (57345, 57346, 57601, 57602)"},
 	/* Contents may go, by decision; what the chain is made of may not. */
-	"CREATE TRIGGER event_unchanged BEFORE UPDATE ON event WHEN NOT (NEW.payload IS NULL"
-	" AND NEW.seq = OLD.seq AND NEW.attempt = OLD.attempt AND NEW.kind = OLD.kind"
-	" AND NEW.version = OLD.version AND NEW.at_us = OLD.at_us"
-	" AND NEW.payload_digest = OLD.payload_digest AND NEW.prev = OLD.prev"
-	" AND NEW.hash = OLD.hash) BEGIN SELECT raise(ABORT, 'records are never changed'); END;"
-	"CREATE TABLE attempt(id BLOB PRIMARY KEY, seq INTEGER NOT NULL, started_us INTEGER NOT NULL,"
-	" ended_us INTEGER NOT NULL, state INTEGER NOT NULL, outcome INTEGER,"
-	" exit_kind INTEGER NOT NULL, exit_number INTEGER NOT NULL, program TEXT NOT NULL,"
-	" idem_key TEXT, plan_id BLOB NOT NULL, request BLOB NOT NULL) STRICT;"
-	"CREATE INDEX attempt_seq ON attempt(seq);"
-	"CREATE INDEX attempt_open ON attempt(state) WHERE state < 2;"
-	"CREATE INDEX attempt_key ON attempt(idem_key) WHERE idem_key IS NOT NULL;";
+	{"event_unchanged", false,
+	 "CREATE TRIGGER event_unchanged BEFORE UPDATE ON event WHEN NOT (NEW.payload IS NULL"
+	 " AND NEW.seq = OLD.seq AND NEW.attempt = OLD.attempt AND NEW.kind = OLD.kind"
+	 " AND NEW.version = OLD.version AND NEW.at_us = OLD.at_us"
+	 " AND NEW.payload_digest = OLD.payload_digest AND NEW.prev = OLD.prev"
+	 " AND NEW.hash = OLD.hash) BEGIN SELECT raise(ABORT, 'records are never changed'); END"},
+	{"kept", true,
+	 "CREATE TABLE kept(attempt BLOB NOT NULL, id BLOB NOT NULL, name TEXT NOT NULL,"
+	 " digest BLOB NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL,"
+	 " PRIMARY KEY(attempt, id)) STRICT, WITHOUT ROWID"},
+	{"kept_digest", true, "CREATE INDEX kept_digest ON kept(digest)"},
+	{"kept_open", true, "CREATE INDEX kept_open ON kept(attempt) WHERE state IN (1, 2, 3)"},
+	{"meta", false,
+	 "CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID"},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
 
-/* Follows from the records, as `attempt` does.  Journals from before there were artifacts lack it. */
-const char bv__schema_kept[] =
-	"CREATE TABLE IF NOT EXISTS kept(attempt BLOB NOT NULL, id BLOB NOT NULL, name TEXT NOT NULL,"
-	" digest BLOB NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL,"
-	" PRIMARY KEY(attempt, id)) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX IF NOT EXISTS kept_digest ON kept(digest);"
-	"CREATE INDEX IF NOT EXISTS kept_open ON kept(attempt) WHERE state IN (1, 2, 3);";
-
-/* Every part in a fixed order; the text is what SQLite keeps of the statement that made it. */
-static const char parts[] = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema"
-			    " ORDER BY type, name";
-
-static int make_ours(bool with_kept, sqlite3 **ret_db)
+/* Which of ours are there, tables before what belongs to them; false when there is anything else. */
+static bool match(sqlite3_stmt *rows, bool ret_there[PARTS], int *ret_status)
 {
-	int status = sqlite3_open_v2(":memory:", ret_db,
-				     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-					     SQLITE_OPEN_NOMUTEX,
-				     NULL);
+	size_t at = 0;
 
-	if (status == SQLITE_OK)
-		status = sqlite3_exec(*ret_db, bv__schema, NULL, NULL, NULL);
-	if (status == SQLITE_OK && with_kept)
-		status = sqlite3_exec(*ret_db, bv__schema_kept, NULL, NULL, NULL);
-	return status;
-}
+	memset(ret_there, 0, PARTS * sizeof *ret_there);
+	while ((*ret_status = sqlite3_step(rows)) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(rows, 0);
+		const char *sql = (const char *)sqlite3_column_text(rows, 1);
 
-static bool same_row(sqlite3_stmt *one, sqlite3_stmt *other)
-{
-	bool same = true;
-
-	for (int i = 0; same && i < 4; i++) {
-		const int bytes = sqlite3_column_bytes(one, i);
-
-		same = sqlite3_column_type(one, i) == SQLITE_TEXT &&
-		       bytes == sqlite3_column_bytes(other, i) &&
-		       memcmp(sqlite3_column_text(one, i), sqlite3_column_text(other, i),
-			      (size_t)bytes) == 0;
+		while (name != NULL && at < PARTS && strcmp(parts[at].name, name) < 0)
+			at++;
+		if (name == NULL || sql == NULL || at == PARTS ||
+		    strcmp(parts[at].name, name) != 0 || strcmp(parts[at].sql, sql) != 0)
+			return false;
+		ret_there[at++] = true;
 	}
-	return same;
+	return true;
 }
 
-static enum bv_code compare(sqlite3_stmt *found, sqlite3_stmt *ours, bool *ret_same)
+static enum bv_code look(sqlite3 *db, bool ret_there[PARTS], bool *ret_ours, struct bv_error *err)
 {
-	int found_status, ours_status;
+	/* What SQLite makes by itself for a key has no text, and no life without its table. */
+	static const char text[] = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL OR"
+				   " name NOT GLOB 'sqlite_autoindex_*' ORDER BY name";
+	BV_FINALIZE sqlite3_stmt *rows = NULL;
+	int status = sqlite3_prepare_v2(db, text, -1, &rows, NULL);
 
-	*ret_same = false;
-	do {
-		found_status = sqlite3_step(found);
-		ours_status = sqlite3_step(ours);
-	} while (found_status == SQLITE_ROW && ours_status == SQLITE_ROW && same_row(found, ours));
-	if ((found_status != SQLITE_ROW && found_status != SQLITE_DONE) ||
-	    (ours_status != SQLITE_ROW && ours_status != SQLITE_DONE))
-		return BV_E_JOURNAL;
-	*ret_same = found_status == SQLITE_DONE && ours_status == SQLITE_DONE;
-	return BV_OK;
+	*ret_ours = false;
+	if (status == SQLITE_OK)
+		*ret_ours = match(rows, ret_there, &status);
+	return status == SQLITE_DONE || status == SQLITE_ROW
+		       ? BV_OK
+		       : bv__sql_fail(db, status, "the journal's tables cannot be looked at", err);
 }
 
-enum bv_code bv__schema_check(sqlite3 *db, bool *ret_same, struct bv_error *err)
+enum bv_code bv__schema_check(sqlite3 *db, enum bv__schema *ret_schema, struct bv_error *err)
 {
-	sqlite3_stmt *found = NULL, *ours = NULL;
-	sqlite3 *own = NULL;
-	int status = make_ours(bv__kept_exists(db), &own);
-	enum bv_code code = BV_OK;
+	bool there[PARTS], ours, all = true;
+	enum bv_code code = look(db, there, &ours, err);
 
-	*ret_same = false;
-	if (status == SQLITE_OK)
-		status = sqlite3_prepare_v2(own, parts, -1, &ours, NULL);
-	if (status == SQLITE_OK)
-		status = sqlite3_prepare_v2(db, parts, -1, &found, NULL);
-	if (status == SQLITE_OK)
-		code = compare(found, ours, ret_same);
-	if (status != SQLITE_OK || code != BV_OK)
-		code = bv__sql_fail(db, status != SQLITE_OK ? status : sqlite3_errcode(db),
-				    "the journal's tables cannot be looked at", err);
-	/* Only read from; told above. */
-	(void)sqlite3_finalize(found);
-	(void)sqlite3_finalize(ours);
-	(void)sqlite3_close(own);
+	for (size_t i = 0; code == BV_OK && ours && i < PARTS; i++) {
+		all &= there[i];
+		ours = there[i] || parts[i].of_kept;
+	}
+	*ret_schema = !ours ? BV_SCHEMA_FOREIGN : all ? BV_SCHEMA_OURS : BV_SCHEMA_WITHOUT_KEPT;
+	return code;
+}
+
+enum bv_code bv__schema_make(sqlite3 *db, struct bv_error *err)
+{
+	bool there[PARTS], ours;
+	int status = SQLITE_OK;
+	enum bv_code code = look(db, there, &ours, err);
+
+	/* A table comes before what belongs to it, by its name. */
+	for (size_t i = 0; code == BV_OK && status == SQLITE_OK && i < PARTS; i++) {
+		if (!there[i])
+			status = sqlite3_exec(db, parts[i].sql, NULL, NULL, NULL);
+	}
+	if (status != SQLITE_OK)
+		code = bv__sql_fail(db, status, "the journal cannot be made", err);
 	return code;
 }

@@ -292,10 +292,11 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 	static const char strays[] = "SELECT count(*) FROM kept WHERE"
 				     " NOT EXISTS (SELECT 1 FROM attempt WHERE id=kept.attempt)";
 	sqlite3_int64 total = 0, orphaned = 0, unused;
+	enum bv__schema schema = BV_SCHEMA_FOREIGN;
 	bool whole = true, ok;
-	enum bv_code code = bv__schema_check(db, &whole, err);
+	enum bv_code code = bv__schema_check(db, &schema, err);
 
-	if (code == BV_OK && !whole)
+	if (code == BV_OK && schema == BV_SCHEMA_FOREIGN)
 		code = bv_fail(err, BV_E_INTEGRITY, "journal",
 			       "it has other tables than bvisor makes");
 	/* Not the quick one: an index that lacks a row hides it from whoever asks by that index. */

@@ -213,6 +213,29 @@ TEST(what_was_cut_off_shows_with_an_anchor_kept_elsewhere_alone)
 	bv__journal_close(journal);
 }
 
+/* As docs/format.md says: what attempts write before they end is nobody's word until a signature covers it. */
+TEST(what_no_signature_covers_yet_can_be_left_out_unseen)
+{
+	struct bv_journal *journal;
+	struct bv__verified found;
+
+	new_place();
+	journal = open_journal();
+	run_attempt(journal, 1);
+	start_attempt(journal, 2);
+	OK(verify(journal, &found));
+	EXPECT_UINT(found.records, 7);
+	EXPECT_UINT(found.anchored_seq, 4);
+	bv__journal_close(journal);
+	alter("DELETE FROM event WHERE seq>5; DELETE FROM attempt WHERE seq>5");
+	EXPECT_UINT(count_whole(), 5);
+	/* Control: one record more, and it shows. */
+	alter("DELETE FROM event WHERE seq>4");
+	journal = open_with(0, true);
+	FAILS(verify(journal, &found), BV_E_INTEGRITY);
+	bv__journal_close(journal);
+}
+
 /* ---- what was added --------------------------------------------------------------------------- */
 
 TEST(no_other_table_trigger_or_view_is_taken)

@@ -33,6 +33,22 @@ err_has "compiling it takes more than it may" "and it is said"
 report_has '"outcome":"Unsupported"' "and reported"
 check "and nothing is kept of it" test "$(find "$BVISOR_CACHE" -type f ! -name key | wc -l)" = 0
 
+# Text is taken apart by the compiler too.
+text() { # NAME PROGRAM
+	python3 -c "import sys; sys.stdout.write($2)" >text.wat
+	began=$(now)
+	wasm --wall 3s --memory 256M text.wat
+	within 3000 "$1"
+}
+text "five million parentheses" "'(' * 5000000"
+status 125 "are refused"
+text "comments in comments" "'(;' * 3000000"
+status 125 "are refused"
+text "more functions than there may be" "'(module ' + '(func)' * 1500000 + ' (func (export \"_start\")))'"
+status 125 "are refused"
+text "200000 blocks in blocks" "'(module (func (export \"_start\") ' + '(block ' * 200000 + ')' * 200000 + '))'"
+check "have an outcome with a name" test "$status" = 0 -o "$status" = 125
+
 module spin.wat '(func (export "_start") (loop (br 0)))'
 wasm --fuel 1 spin.wat
 began=$(now)

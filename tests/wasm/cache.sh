@@ -61,6 +61,29 @@ wasm hello.wat
 report_has "compiled in" "a directory others may write: compiled again"
 chmod 700 "$BVISOR_CACHE/wasm"
 
+# Whatever else may lie where an entry or the key is looked for: nobody waits for it, and the module runs.
+mkdir -m 700 target
+for what in "mkfifo -m 600" "mkdir -m 700" "ln -s /dev/zero" "ln -s $work/target" "truncate -s 1T"; do
+	for place in "$(entry)" "$BVISOR_CACHE/wasm/key"; do
+		rm -f "$place"
+		(umask 077 && $what "$place")
+		began=$(date +%s)
+		wasm hello.wat
+		out_is hello "$what in the place of $(basename "$place" | cut -c 1-8): the module runs"
+		check "and soon" test $(($(date +%s) - began)) -le 10
+		rm -rf "$place"
+		bvisor wasm cache clear
+		wasm hello.wat
+	done
+done
+rm -rf "$BVISOR_CACHE/wasm"
+ln -s "$work/target" "$BVISOR_CACHE/wasm"
+wasm hello.wat
+out_is hello "a link in the place of the directory: the module runs"
+check "and nothing is put where it leads" test -z "$(ls -A target)"
+rm "$BVISOR_CACHE/wasm"
+wasm hello.wat
+
 # One module's code under the name of another.
 module bye.wat '(func (export "_start") (call $hello) (call $exit (i32.const 3)))'
 bvisor wasm cache clear
@@ -97,6 +120,22 @@ status 1 "without a cache a module runs"
 report_has "compiled in" "and is compiled"
 wasm one1.wat
 report_has "kept" "with it, taken from there"
+# What was compiled, when and by what stands in the journal, cold and warm.
+mkdir -m 700 private
+recorded() { # NAME TEXT
+	wasm --journal "$work/private/journal.db" one1.wat
+	attempt=$("$BVISOR" journal ls --journal "$work/private/journal.db" | awk 'NR == 2 { print $2 }')
+	"$BVISOR" journal show --journal "$work/private/journal.db" "$attempt" >"$out"
+	out_has "wasm_module: $work/one1.wat, $(stat -c %s one1.wat) bytes, BLAKE3 " "$1: the journal has the module and its digest"
+	out_has "wasm_engine: wasmtime " "$1: the engine and its version"
+	out_has "wasm_code: $2" "$1: and where its code came from"
+	sed -n 's/.*wasm_fuel: \([0-9]*\).*/\1/p' "$out" >"$3"
+}
+bvisor wasm cache clear
+recorded cold "compiled in " cold.fuel
+recorded warm "kept from an earlier run" warm.fuel
+check "and both used the same" cmp -s cold.fuel warm.fuel
+check "which is something" test -s cold.fuel
 wasm --deterministic one1.wat
 report_has "compiled in" "other settings, other code"
 

@@ -87,8 +87,9 @@ int cli_request_program(struct cli_request *request);
 int cli_run_request(struct cli_request *request);
 int cli_plan_request(struct cli_request *request);
 
-/* --print-spec: the status to exit with. */
-int cli_print_spec(const struct cli_request *request);
+/* workload.c: a command line to its end: what it asks for, and --print-spec or `act`. */
+int cli_workload_command(enum cli_command command, int argc, char **argv,
+			 int (*act)(struct cli_request *request));
 
 /* journal.c: where the journal is, NULL being the default; whether that is nowhere; opening it. */
 const char *cli_journal_path(const struct cli_request *request);

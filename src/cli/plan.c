@@ -84,17 +84,5 @@ int cli_plan_request(struct cli_request *request)
 
 int cli_plan(int argc, char **argv)
 {
-	struct cli_request request;
-	int status = cli_request_read(CLI_PLAN, argc, argv, &request);
-
-	if (status != -1)
-		return status;
-	if (!request.print_spec || request.operand_count)
-		status = cli_request_program(&request);
-	if (status == -1 && request.print_spec)
-		status = cli_print_spec(&request);
-	if (status == -1)
-		status = cli_plan_request(&request);
-	cli_request_clear(&request);
-	return status;
+	return cli_workload_command(CLI_PLAN, argc, argv, cli_plan_request);
 }

@@ -507,20 +507,6 @@ out:
 	return status;
 }
 
-int cli_print_spec(const struct cli_request *request)
-{
-	struct bv_error error = {0};
-	char *text = NULL;
-
-	if (bv_spec_to_json(request->spec, &text, &error) != BV_OK) {
-		cli_say_error(NULL, &error);
-		return CLI_EXIT_REFUSED;
-	}
-	(void)fputs(text, stdout); /* cli_close_stdout looks at what became of it */
-	bv_free(text);
-	return cli_close_stdout(CLI_EXIT_OK);
-}
-
 int cli_run_request(struct cli_request *request)
 {
 	int status;
@@ -533,17 +519,5 @@ int cli_run_request(struct cli_request *request)
 
 int cli_run(int argc, char **argv)
 {
-	struct cli_request request;
-	int status = cli_request_read(CLI_RUN, argc, argv, &request);
-
-	if (status != -1)
-		return status;
-	if (!request.print_spec || request.operand_count)
-		status = cli_request_program(&request);
-	if (status == -1 && request.print_spec)
-		status = cli_print_spec(&request);
-	if (status == -1)
-		status = cli_run_request(&request);
-	cli_request_clear(&request);
-	return status;
+	return cli_workload_command(CLI_RUN, argc, argv, cli_run_request);
 }

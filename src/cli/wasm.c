@@ -87,22 +87,14 @@ static int cache(int argc, char **argv)
 	return CLI_EXIT_REFUSED;
 }
 
+static int plan_or_run(struct cli_request *request)
+{
+	return request->plan ? cli_plan_request(request) : cli_run_request(request);
+}
+
 int cli_wasm(int argc, char **argv)
 {
-	struct cli_request request;
-	int status;
-
 	if (argc > 0 && strcmp(argv[0], "cache") == 0)
 		return cache(argc - 1, argv + 1);
-	status = cli_request_read(CLI_WASM, argc, argv, &request);
-	if (status != -1)
-		return status;
-	if (!request.print_spec || request.operand_count)
-		status = cli_request_program(&request);
-	if (status == -1 && request.print_spec)
-		status = cli_print_spec(&request);
-	if (status == -1)
-		status = request.plan ? cli_plan_request(&request) : cli_run_request(&request);
-	cli_request_clear(&request);
-	return status;
+	return cli_workload_command(CLI_WASM, argc, argv, plan_or_run);
 }

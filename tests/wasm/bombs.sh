@@ -55,6 +55,7 @@ began=$(now)
 wasm --wall 2s spin.wat
 status 124 "a loop"
 within 2000 "within its limit"
+report_has '"wasm_fuel","detail":"atleast' "with what it had used at its last call"
 began=$(now)
 wasm --cpu 1s --wall 60s spin.wat
 status 137 "a loop, by processor time"

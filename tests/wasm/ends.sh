@@ -45,7 +45,6 @@ report_has '"stopped_by":"Wall"' "and reported"
 wasm --cpu 200ms --wall 30s spin.wat
 status 137 "and 137 at the cpu limit"
 report_has '"stopped_by":"Cpu"' "and reported"
-report_has '"detail":"atleast' "with what it had used at its last call"
 wasm --fuel 1000000 spin.wat
 status 137 "and 137 when its fuel is used up"
 err_has "was stopped when its fuel was used up" "and is said"

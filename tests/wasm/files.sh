@@ -116,7 +116,7 @@ check "a flood is cut at its limit" test "$(wc -c <"$out")" = 1048576
 wasm --memory 64M "$GUEST" grow
 out_has "grow: refused after" "memory is refused at its limit, and the guest goes on"
 status 0 "to its end"
-wasm --wall 1s --read in "$GUEST" read "$work/in/link" spin
+wasm --wall 2s --read in "$GUEST" read "$work/in/link" spin
 status 124 "a loop ends at the wall limit"
 report_has "leads out of its directory" "and what it was refused before is in the report"
 report_has '"kind":"wasi_calls","detail":"' "with the calls it made"

@@ -405,7 +405,8 @@ static void put_off(bool has, struct bv_admitted_budget *limit)
 {
 	uint64_t later = limit->effective_limit / 20;
 
-	if (has && bv_add(limit->effective_limit, later < 5000 ? 5000 : later, &later))
+	/* Of a short limit a twentieth is less than a busy machine takes to run a handler. */
+	if (has && bv_add(limit->effective_limit, later < 20000 ? 20000 : later, &later))
 		limit->effective_limit = later;
 }
 

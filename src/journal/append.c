@@ -508,7 +508,7 @@ enum bv_code bv__reserve_take(const struct bv_journal *journal, size_t size_byte
 	int fd;
 
 	ret_reserve->fd = -1;
-	strcpy(directory, journal->files[0]);
+	(void)snprintf(directory, sizeof directory, "%s", journal->files[0]);
 	above = dirname(directory);
 	/* Without a name: it is gone with this process, however that ends. */
 	fd = open(above, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

@@ -234,7 +234,7 @@ static int write_identity(sqlite3 *db, const uint8_t store[BV_STORE_BYTES])
 static enum bv_code fill(struct bv_journal *journal, struct bv_error *err)
 {
 	uint8_t store[BV_STORE_BYTES];
-	sqlite3_int64 version;
+	sqlite3_int64 version = 0;
 	int status = bv__sql_do(journal, BV_SQL_BEGIN);
 	enum bv_code code;
 
@@ -436,7 +436,7 @@ static enum bv_code open_database(struct bv_journal *journal, struct bv_error *e
 static enum bv_code read_store(struct bv_journal *journal, struct bv_error *err)
 {
 	BV_FINALIZE sqlite3_stmt *row = NULL;
-	sqlite3_int64 version;
+	sqlite3_int64 version = 0;
 	enum bv_code code = look(journal->db, journal->files[0], &version, err);
 	int status;
 

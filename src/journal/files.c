@@ -94,8 +94,8 @@ enum bv_code bv__files_name(struct bv_journal *journal, const struct bv__journal
 		return bv_fail(err, BV_E_ARGUMENT, "journal", "the path of the journal is %s",
 			       options->path == NULL || options->path[0] == '\0' ? "empty"
 										 : "too long");
-	strcpy(name, options->path);
-	strcpy(directory, dirname(name));
+	(void)snprintf(name, sizeof name, "%s", options->path);
+	(void)snprintf(directory, sizeof directory, "%s", dirname(name));
 	if (!options->read_only)
 		code = make_directories(directory, err);
 	if (code != BV_OK)
@@ -109,7 +109,7 @@ enum bv_code bv__files_name(struct bv_journal *journal, const struct bv__journal
 			err, BV_E_JOURNAL, "journal", "keep it on a disk of this machine",
 			"'%s' is on a network file system, whose locks cannot be relied on",
 			options->path);
-	strcpy(name, options->path);
+	(void)snprintf(name, sizeof name, "%s", options->path);
 	for (int i = 0; i < BV_JOURNAL_FILES; i++) {
 		const int len = snprintf(journal->files[i], PATH_MAX, "%s/%s%s", real,
 					 basename(name), suffixes[i]);
@@ -200,7 +200,7 @@ enum bv_code bv__files_check(const struct bv_journal *journal, struct bv_error *
 	enum bv_code code;
 	bool there;
 
-	strcpy(directory, journal->files[0]);
+	(void)snprintf(directory, sizeof directory, "%s", journal->files[0]);
 	(void)dirname(directory);
 	code = check_directory(directory, err);
 	if (code == BV_OK)

@@ -57,12 +57,11 @@ static const struct part {
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
-/* Which of ours are there, tables before what belongs to them; false when there is anything else. */
+/* Notes which of ours are there, tables before what belongs to them; false when there is anything else. */
 static bool match(sqlite3_stmt *rows, bool ret_there[PARTS], int *ret_status)
 {
 	size_t at = 0;
 
-	memset(ret_there, 0, PARTS * sizeof *ret_there);
 	while ((*ret_status = sqlite3_step(rows)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(rows, 0);
 		const char *sql = (const char *)sqlite3_column_text(rows, 1);
@@ -86,6 +85,7 @@ static enum bv_code look(sqlite3 *db, bool ret_there[PARTS], bool *ret_ours, str
 	int status = sqlite3_prepare_v2(db, text, -1, &rows, NULL);
 
 	*ret_ours = false;
+	memset(ret_there, 0, PARTS * sizeof *ret_there);
 	if (status == SQLITE_OK)
 		*ret_ours = match(rows, ret_there, &status);
 	return status == SQLITE_DONE || status == SQLITE_ROW

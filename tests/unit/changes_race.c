@@ -25,10 +25,10 @@ static struct {
 
 /* ---- looks --------------------------------------------------------------------------------------- */
 
-int fstat64(int fd, struct stat64 *ret_stat);
-int fstatat64(int dir, const char *name, struct stat64 *ret_stat, int flags);
-int openat64(int dir, const char *name, int flags, ...);
-int open64(const char *name, int flags, ...);
+int fstat64(int fd, struct stat64 *buf);
+int fstatat64(int fd, const char *file, struct stat64 *buf, int flag);
+int openat64(int fd, const char *file, int oflag, ...);
+int open64(const char *file, int oflag, ...);
 int fchmod(int fd, mode_t mode);
 
 static void look(void)
@@ -69,19 +69,19 @@ static int note_opened(int fd, int flags)
 	return fd;
 }
 
-int fstat64(int fd, struct stat64 *ret_stat)
+int fstat64(int fd, struct stat64 *buf)
 {
-	const int status = (int)syscall(SYS_fstat, fd, ret_stat);
+	const int status = (int)syscall(SYS_fstat, fd, buf);
 
 	look_at_fd(fd);
 	return status;
 }
 
-int fstatat64(int dir, const char *name, struct stat64 *ret_stat, int flags)
+int fstatat64(int fd, const char *file, struct stat64 *buf, int flag)
 {
-	const int status = (int)syscall(SYS_newfstatat, dir, name, ret_stat, flags);
+	const int status = (int)syscall(SYS_newfstatat, fd, file, buf, flag);
 
-	if (is_named(name))
+	if (is_named(file))
 		look();
 	return status;
 }
@@ -91,29 +91,29 @@ static mode_t mode_in(int flags, va_list rest)
 	return (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
 }
 
-int openat64(int dir, const char *name, int flags, ...)
+int openat64(int fd, const char *file, int oflag, ...)
 {
 	va_list rest;
-	int fd;
+	int opened;
 
-	va_start(rest, flags);
-	fd = note_opened((int)syscall(SYS_openat, dir, name, flags, mode_in(flags, rest)), flags);
+	va_start(rest, oflag);
+	opened = (int)syscall(SYS_openat, fd, file, oflag, mode_in(oflag, rest));
 	va_end(rest);
-	if (is_named(name))
+	opened = note_opened(opened, oflag);
+	if (is_named(file))
 		look();
-	return fd;
+	return opened;
 }
 
-int open64(const char *name, int flags, ...)
+int open64(const char *file, int oflag, ...)
 {
 	va_list rest;
-	int fd;
+	int opened;
 
-	va_start(rest, flags);
-	fd = note_opened((int)syscall(SYS_openat, AT_FDCWD, name, flags, mode_in(flags, rest)),
-			 flags);
+	va_start(rest, oflag);
+	opened = (int)syscall(SYS_openat, AT_FDCWD, file, oflag, mode_in(oflag, rest));
 	va_end(rest);
-	return fd;
+	return note_opened(opened, oflag);
 }
 
 int fchmod(int fd, mode_t mode)

@@ -336,8 +336,8 @@ TEST(that_a_key_was_used_is_believed_of_signed_records_alone)
 		"UPDATE attempt SET idem_key='pay-2' WHERE seq=1",
 		"UPDATE attempt SET request=randomblob(32) WHERE seq=1",
 		"UPDATE attempt SET state=2 WHERE seq=6",
-		"UPDATE event SET payload=CAST(replace(payload, 'pay-1', 'pay-2') AS BLOB) WHERE seq=2;"
-		"UPDATE attempt SET idem_key='pay-2' WHERE seq=1",
+		("UPDATE event SET payload=CAST(replace(payload, 'pay-1', 'pay-2') AS BLOB) WHERE seq=2;"
+		 "UPDATE attempt SET idem_key='pay-2' WHERE seq=1"),
 		"UPDATE event SET payload=NULL WHERE seq=5",
 	};
 	const struct bv_digest ids[] = {attempt_id(1), attempt_id(2)};

@@ -149,6 +149,7 @@ TEST(what_the_host_changed_meanwhile_is_not_written_over)
 TEST(another_directory_in_the_place_of_the_staged_one_is_refused)
 {
 	struct bv_journal *journal;
+	struct bv_changes *changes;
 	char other[128];
 
 	begin_changes();
@@ -160,7 +161,9 @@ TEST(another_directory_in_the_place_of_the_staged_one_is_refused)
 	EXPECT(rmdir(host) == 0 && symlink(other, host) == 0);
 	EXPECT(changes_of(journal) == NULL);
 	EXPECT(unlink(host) == 0 && rename(other, host) == 0);
-	EXPECT(changes_of(journal) != NULL);
+	changes = changes_of(journal);
+	EXPECT(changes != NULL);
+	bv_changes_free(changes);
 	bv__journal_close(journal);
 }
 

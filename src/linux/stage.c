@@ -55,8 +55,9 @@ int64_t bv__stage_clock(void)
 }
 
 /*
- * Files are stamped by a clock that stands still for a few milliseconds.  Once it has moved on, what
- * was changed before cannot be mistaken for what is changed from now on.
+ * Files are stamped by a clock that stands still for a few milliseconds, or since 6.13 by the exact one
+ * where somebody has looked since.  Once the coarse clock is past what the exact one says now, what was
+ * changed before cannot be mistaken for what is changed from now on.
  */
 static enum bv_code remember_time(struct bv_stage *stage, struct bv_error *err)
 {
@@ -64,7 +65,7 @@ static enum bv_code remember_time(struct bv_stage *stage, struct bv_error *err)
 	struct timespec first;
 
 	stage->clock_ns = bv__stage_clock();
-	clock_gettime(CLOCK_REALTIME_COARSE, &first);
+	clock_gettime(CLOCK_REALTIME, &first);
 	for (int i = 0; i < TICKS_WAITED; i++) {
 		clock_gettime(CLOCK_REALTIME_COARSE, &stage->began);
 		if (ns_of(&stage->began) > ns_of(&first))

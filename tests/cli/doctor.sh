@@ -21,6 +21,7 @@ for world in worlds:
 		if row["result"] == "not available":
 			assert row["reason"] or row["requirement"].startswith("Budget"), row
 P
+check "nothing is taken for changed that was there before a staged run" sh -c "! grep -q 'changed on the host' '$out'"
 check "most acts were tried with a control that worked" python3 - "$out" <<'P'
 import json, sys
 trials = [t for r in json.load(open(sys.argv[1]))["worlds"][0]["rows"] for t in r["trials"]]

@@ -186,6 +186,13 @@ enum bv_code bv__stage_gather(struct bv_stage *stage, struct bv_error *err);
 /* stage_digest.c: of all a descriptor gives from its start on; false when it cannot be read. */
 bool bv__stage_digest_fd(int fd, struct bv_digest *ret_digest);
 
+/* stage_copy.c: 0, or -1 with errno.  Holes stay holes, because their length is the workload's to choose;
+ * `block` is room for BV_STAGE_COPY_BYTES. */
+enum { BV_STAGE_COPY_BYTES = 128 << 10 };
+int bv__stage_copy_content(char *block, int from, int to, off_t size);
+/* Whom the host's file `dir`/`name` lets in beside its owner stays let in to `to`. */
+int bv__stage_keep_access_list(int dir, const char *name, int to);
+
 /* stage_saved.c */
 void bv__stage_free_saved(struct bv_stage *stage);
 void bv__stage_forget_done(struct bv_stage *stage);

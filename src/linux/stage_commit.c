@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "contract/base.h"
@@ -22,10 +21,8 @@
 
 enum {
 	SYNCED_ONE_BY_ONE = 64, /* up to so many; a whole file system is the cheaper then */
-	COPY_BYTES = 128 << 10,
 	NAME_SIZE = 40,
 	SHOWN_BYTES = 110,
-	ACL_BYTES_MAX = 64 << 10,
 	CLOCK_TOLERANCE_NS = 1000000, /* two clocks are not read at once */
 };
 
@@ -237,70 +234,6 @@ static enum bv_code check_all(struct commit *commit)
 
 /* ---- writing beside ------------------------------------------------------------------------------- */
 
-static int copy_range(const struct commit *commit, int from, int to, off_t at, off_t end)
-{
-	while (at < end) {
-		const size_t want = end - at < COPY_BYTES ? (size_t)(end - at) : (size_t)COPY_BYTES;
-		const ssize_t got = pread(from, commit->block, want, at);
-		ssize_t wrote;
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -1 : 0;
-		wrote = pwrite(to, commit->block, (size_t)got, at);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return -1;
-		at += wrote;
-	}
-	return 0;
-}
-
-/* Holes stay holes: their length is the workload's to choose. */
-static int copy_content(const struct commit *commit, int from, int to, off_t size)
-{
-	off_t at = 0;
-
-	if (ftruncate(to, size) != 0)
-		return -1;
-	while (at < size) {
-		const off_t data = lseek(from, at, SEEK_DATA);
-		off_t hole;
-
-		if (data < 0)
-			return errno == ENXIO ? 0 : -1;
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0 || copy_range(commit, from, to, data, hole) != 0)
-			return -1;
-		at = hole;
-	}
-	return 0;
-}
-
-/* Whom the host's file lets in beside its owner stays let in. */
-static int keep_access_list(int dir, const char *name, int to)
-{
-	static const char attribute[] = "system.posix_acl_access";
-	char path[64], *value;
-	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	value = malloc(ACL_BYTES_MAX);
-	got = value != NULL ? getxattr(path, attribute, value, ACL_BYTES_MAX) : -1;
-	if (value == NULL)
-		result = -1;
-	else if (got >= 0)
-		result = fsetxattr(to, attribute, value, (size_t)got, 0);
-	free(value);
-	close(fd);
-	return result;
-}
-
 /* The file that was written, or what was saved of it. */
 static int open_source(const struct commit *commit, uint32_t index)
 {
@@ -338,11 +271,11 @@ static int copy_file(const struct commit *commit, uint32_t index, const char *un
 		to = openat(commit->host_dir, under,
 			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (to >= 0) {
-		result = copy_content(commit, from, to, seen.st_size);
+		result = bv__stage_copy_content(commit->block, from, to, seen.st_size);
 		if (result == 0)
 			result = copy_attributes(commit, index, from, to, &seen);
 		if (result == 0 && node->kind == BV_STAGE_MODIFIED)
-			result = keep_access_list(commit->host_dir, name, to);
+			result = bv__stage_keep_access_list(commit->host_dir, name, to);
 		if (result == 0)
 			result = fchmod(to, node->mode & 0777);
 		if (result == 0)
@@ -785,7 +718,7 @@ enum bv_code bv__stage_commit(struct bv_stage *stage, struct bv_error *err)
 		.upper_dir = -1,
 		.prepared = calloc(stage->change_count + 1, sizeof(*commit.prepared)),
 		.asides = calloc(stage->change_count + 1, sizeof(*commit.asides)),
-		.block = malloc(COPY_BYTES),
+		.block = malloc(BV_STAGE_COPY_BYTES),
 	};
 	enum bv_code code = BV_OK;
 

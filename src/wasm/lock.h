@@ -23,7 +23,7 @@ struct lock_root {
  * makes what it compiled executable although nobody here runs it.
  */
 enum lock_answer { LOCK_KILLS, LOCK_PRETENDS };
-int lock_code(enum lock_answer answer);
+int lock_code(enum lock_answer how);
 
 /* Landlock with a rule for each root, where the kernel has it; then the system call filter.  0 or -1. */
 int lock_all(const struct lock_root *roots, size_t count);

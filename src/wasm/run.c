@@ -22,8 +22,6 @@
 #include "options.h"
 #include "result.h"
 
-extern char **environ;
-
 static struct options options;
 static struct wasm_result *result; /* shared with the host */
 static struct engine_guest *guest;

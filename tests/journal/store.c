@@ -359,6 +359,7 @@ static int raw(const char *path, unsigned long threads, unsigned long each)
 	}
 	printf("syncs=%lu per_second=%.0f\n", each, (double)each / (seconds() - start));
 	close(fd);
+	free(page);
 	return 0;
 }
 

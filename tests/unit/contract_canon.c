@@ -42,7 +42,7 @@ TEST(hashing_a_value_is_hashing_its_bytes_whatever_its_size)
 	for (size_t len = 0; len < 5000; len = len * 3 / 2 + 1) {
 		char *text = bv_arena_alloc(arena_reset(), len);
 		const struct bv_workload workload = {.tag = BV_WORKLOAD_WASM,
-						     .u.wasm = {{text, len}}};
+						     .u.wasm = {.module_ref = {text, len}}};
 		const struct bv_str bytes = bytes_of(&bv_workload_type, &workload);
 		struct bv_digest direct, of_bytes;
 

@@ -11,14 +11,14 @@
 struct faults faults;
 
 /* Found by SQLite's shared library before the C library's. */
-int fdatasync(int fd);
-ssize_t pwrite64(int fd, const void *data, size_t size_bytes, off64_t offset);
+int fdatasync(int fildes);
+ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t offset);
 int ftruncate64(int fd, off64_t length);
 int fsync(int fd);
 int syncfs(int fd);
 int renameat(int from_dir, const char *from, int to_dir, const char *to);
-int unlinkat(int dir, const char *name, int flags);
-int clock_gettime(clockid_t clock, struct timespec *ret_time);
+int unlinkat(int fd, const char *name, int flag);
+int clock_gettime(clockid_t clock_id, struct timespec *tp);
 
 static void operation(void)
 {
@@ -26,7 +26,7 @@ static void operation(void)
 		(void)kill(getpid(), SIGKILL);
 }
 
-int fdatasync(int fd)
+int fdatasync(int fildes)
 {
 	operation();
 	if (faults.fail_sync_errno != 0) {
@@ -38,17 +38,17 @@ int fdatasync(int fd)
 		(void)usleep(faults.sync_us);
 	if (faults.no_sync)
 		return 0;
-	return (int)syscall(SYS_fdatasync, fd);
+	return (int)syscall(SYS_fdatasync, fildes);
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size_bytes, off64_t offset)
+ssize_t pwrite64(int fd, const void *buf, size_t n, off64_t offset)
 {
 	operation();
 	if (faults.fail_write_errno != 0) {
 		errno = faults.fail_write_errno;
 		return -1;
 	}
-	return syscall(SYS_pwrite64, fd, data, size_bytes, offset);
+	return syscall(SYS_pwrite64, fd, buf, n, offset);
 }
 
 int ftruncate64(int fd, off64_t length)
@@ -77,17 +77,17 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
 }
 
-int unlinkat(int dir, const char *name, int flags)
+int unlinkat(int fd, const char *name, int flag)
 {
 	operation();
-	return (int)syscall(SYS_unlinkat, dir, name, flags);
+	return (int)syscall(SYS_unlinkat, fd, name, flag);
 }
 
-int clock_gettime(clockid_t clock, struct timespec *ret_time)
+int clock_gettime(clockid_t clock_id, struct timespec *tp)
 {
-	int status = (int)syscall(SYS_clock_gettime, clock, ret_time);
+	int status = (int)syscall(SYS_clock_gettime, clock_id, tp);
 
-	if (clock == CLOCK_REALTIME)
-		ret_time->tv_sec += faults.clock_offset_s;
+	if (clock_id == CLOCK_REALTIME)
+		tp->tv_sec += faults.clock_offset_s;
 	return status;
 }

@@ -14,7 +14,8 @@ enum { ACL_BYTES_MAX = 64 << 10 };
 static int copy_range(char *block, int from, int to, off_t at, off_t end)
 {
 	while (at < end) {
-		const size_t want = end - at < BV_STAGE_COPY_BYTES ? (size_t)(end - at) : (size_t)BV_STAGE_COPY_BYTES;
+		const size_t want = end - at < BV_STAGE_COPY_BYTES ? (size_t)(end - at)
+								   : (size_t)BV_STAGE_COPY_BYTES;
 		const ssize_t got = pread(from, block, want, at);
 		ssize_t wrote;
 

@@ -327,7 +327,8 @@ TEST(places_that_are_written_to_are_keys_of_their_own)
 /* Added for WebAssembly; a module named by its path alone encodes as it always did. */
 TEST(what_a_module_is_run_with_keeps_its_bytes)
 {
-	const struct bv_workload bare = {.tag = BV_WORKLOAD_WASM, .u.wasm = {BV_STR("m")}};
+	const struct bv_workload bare = {.tag = BV_WORKLOAD_WASM,
+					 .u.wasm = {.module_ref = BV_STR("m")}};
 	struct bv_workload full = bare;
 	struct bv_workload decoded;
 	struct bv_str args[] = {BV_STR("a")};

@@ -449,7 +449,8 @@ TEST(everything_it_does_not_hold_is_refused)
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
 		     BV_E_UNSUPPORTED, "LaunchWorkload", "without a grace");
 	spec = spec_launch();
-	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {S("m")}};
+	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM,
+					     .u.wasm = {.module_ref = S("m")}};
 	EXPECT_FAILS(bv_plan_boundary(&bv_inert_backend, &spec, arena_now(), &plan, err),
 		     BV_E_WORKLOAD, "workload", "inert cannot run a Wasm");
 	spec = spec_launch();

@@ -609,7 +609,8 @@ TEST(the_inert_reference_refuses_at_its_floor)
 	spec_budgets(&spec, 64, BV_MIN_MEDIATED);
 	EXPECT_FAILS(plan_with(&inert, &spec, err), BV_E_BUDGET_REFUSED, "budgets.wall_micros",
 		     "inert cannot hold");
-	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {S("m")}};
+	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM,
+					     .u.wasm = {.module_ref = S("m")}};
 	EXPECT_FAILS(plan_with(&inert, &spec, err), BV_E_WORKLOAD, "workload",
 		     "inert cannot run a Wasm workload");
 }

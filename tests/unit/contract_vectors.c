@@ -195,7 +195,7 @@ static const struct {
 	{"Workload proc", &bv_workload_type,
 	 &(const struct bv_workload){.tag = BV_WORKLOAD_PROCESS, .u.process = {.exe = S("true")}}},
 	{"Workload wasm", &bv_workload_type,
-	 &(const struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {S("m")}}},
+	 &(const struct bv_workload){.tag = BV_WORKLOAD_WASM, .u.wasm = {.module_ref = S("m")}}},
 	{"GP Hard", &bv_guarantee_profile_type,
 	 &(const struct bv_guarantee_profile){.tag = BV_GUARANTEE_HARD}},
 	{"GP Med", &bv_guarantee_profile_type,

@@ -263,11 +263,11 @@ TEST(storage_is_enforced_exactly_where_nothing_of_the_host_is_written_to)
 {
 	const struct bv_host_control shown = {
 		.tag = BV_CONTROL_EXPOSE_PATH,
-		.u.expose = {root, root, BV_FS_READ_WRITE},
+		.u.expose = {.source = root, .dest = root, .access = BV_FS_READ_WRITE},
 	};
 	const struct bv_host_control shown_to_read = {
 		.tag = BV_CONTROL_EXPOSE_PATH,
-		.u.expose = {root, root, BV_FS_READ},
+		.u.expose = {.source = root, .dest = root, .access = BV_FS_READ},
 	};
 	const struct bv_capability inherits = {
 		.tag = BV_CAP_INHERITED_FDS,

@@ -122,6 +122,14 @@ const char *probe_landlock(void)
 
 /* ---- single calls ---------------------------------------------------------------------------- */
 
+/* The child of a trial, to be looked at or killed: a trial that fails half-way leaves nobody behind. */
+static _Noreturn void wait_for_end(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent)
+		pause();
+	_exit(1);
+}
+
 const char *probe_clone3(void)
 {
 	int pidfd = -1;
@@ -140,16 +148,15 @@ const char *probe_clone3(void)
 
 const char *probe_pidfd(void)
 {
+	const pid_t self = getpid();
 	int pidfd = -1;
 	pid_t pid = bv_sys_clone(BV_CLONE_PIDFD, &pidfd);
 	struct pollfd ended;
 
 	if (pid < 0)
 		return "clone with CLONE_PIDFD";
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
+	if (pid == 0)
+		wait_for_end(self);
 	if (bv_sys_pidfd_send_signal(pidfd, SIGKILL) != 0)
 		return "pidfd_send_signal";
 	ended = (struct pollfd){pidfd, POLLIN, 0};
@@ -194,6 +201,7 @@ const char *probe_attest(void)
 {
 	struct bv_id_range private_ids;
 	const bool root = geteuid() == 0;
+	const pid_t self = getpid();
 	char path[64], target[64], byte = 0;
 	int ready[2], pidfd = -1;
 	pid_t pid;
@@ -211,11 +219,9 @@ const char *probe_attest(void)
 		/* As the workload is then: someone else's, and dumpable again. */
 		if ((root && (bv_sys_setresgid(private_ids.first) != 0 ||
 			      bv_sys_setresuid(private_ids.first) != 0)) ||
-		    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ||
 		    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || write(ready[1], &byte, 1) != 1)
 			_exit(1);
-		pause();
-		_exit(0);
+		wait_for_end(self);
 	}
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) != 1) {
@@ -241,6 +247,7 @@ static int trial_group(void)
 const char *probe_cgroup_join(void)
 {
 	const int group = trial_group();
+	const pid_t self = getpid();
 	char text[4096], member[32];
 	struct pollfd ended;
 	uint64_t micros;
@@ -254,10 +261,8 @@ const char *probe_cgroup_join(void)
 	pid = group_fork(0, group, &pidfd);
 	if (pid < 0)
 		return "being born in it";
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
+	if (pid == 0)
+		wait_for_end(self);
 	snprintf(member, sizeof(member), "%d\n", (int)pid);
 	errno = 0;
 	if (bv__group_get(group, "cgroup.procs", text, sizeof(text)) <= 0 ||

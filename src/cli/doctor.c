@@ -9,6 +9,7 @@
 #include "options.h"
 #include "table.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,28 @@ static const char *const found_names[] = {
 	[CLI_HELD] = "did not happen",
 	[CLI_REFUSED] = "refused",
 };
+
+/* What is made for the trials is taken away first; a second signal does not wait for that. */
+static volatile sig_atomic_t stopped_by;
+
+static void note_stop(int number)
+{
+	stopped_by = number;
+}
+
+static void watch_stops(void)
+{
+	static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction note = {.sa_handler = note_stop,
+				 .sa_flags = (int)(SA_RESTART | SA_RESETHAND)},
+			 before;
+
+	for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+		/* Who started us so that it does not end us, as nohup does, wants that. */
+		if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+			(void)sigaction(watched[i], &note, NULL);
+	}
+}
 
 static void show_progress(size_t done, size_t all)
 {
@@ -109,7 +132,7 @@ static void try_all(struct cli_lab *lab, struct world *worlds, size_t world_coun
 {
 	const struct cli_trial *trials = worlds[0].trials;
 
-	for (size_t i = 0; trials[i].requirement; i++) {
+	for (size_t i = 0; trials[i].requirement && !stopped_by; i++) {
 		enum cli_found free_found;
 
 		show_progress(first + i, all);
@@ -146,7 +169,7 @@ static void try_worlds(struct cli_lab *lab, struct world *worlds, size_t count)
 			group++;
 		all += count_trials(worlds[i].trials);
 	}
-	for (size_t i = 0; i < count; i += group) {
+	for (size_t i = 0; i < count && !stopped_by; i += group) {
 		for (group = 1; i + group < count && worlds[i + group].trials == worlds[i].trials;)
 			group++;
 		/* Where the engine is not there, there is nothing to try. */
@@ -344,13 +367,17 @@ static int examine(const struct cli_request *request, struct world *worlds, size
 {
 	struct cli_lab lab;
 	bool broken = false;
-	int status = cli_lab_open(&lab);
+	int status;
 
+	watch_stops();
+	status = cli_lab_open(&lab);
 	for (size_t i = 0; status == 0 && i < count; i++)
 		status = probe_world(&worlds[i]);
 	if (status == 0)
 		try_worlds(&lab, worlds, count);
 	cli_lab_close(&lab);
+	if (stopped_by)
+		return CLI_EXIT_SIGNAL + stopped_by;
 	if (status != 0)
 		return CLI_EXIT_REFUSED;
 	for (size_t i = 0; i < count; i++)

@@ -45,6 +45,20 @@ else
 fi
 check "it leaves no file" test -z "$(ls -A "$scratch/t")"
 check "and no process" sh -c "! pgrep -f '$scratch/t/.*[_]_probe' >/dev/null"
+# In the middle of it: what the trials are made with is there, and has to go.
+"$BVISOR" doctor >"$out" 2>"$err" </dev/null &
+doctor=$!
+for _ in $(seq 100); do
+	pgrep -f "$scratch/t/.*[_]_probe victim" >/dev/null && break
+	sleep 0.1
+done
+check "control: half-way it has files and a process" sh -c "[ -n \"\$(ls -A '$scratch/t')\" ] && pgrep -f '$scratch/t/.*[_]_probe victim' >/dev/null"
+kill -TERM $doctor
+status=0
+wait $doctor || status=$?
+status 143 "stopped half-way it says by what"
+check "it leaves no file then either" test -z "$(ls -A "$scratch/t")"
+check "and no process" sh -c "! pgrep -f '$scratch/t/.*[_]_probe' >/dev/null"
 TMPDIR=/$(head -c 200 /dev/zero | tr '\0' a)
 bvisor doctor
 refused "TMPDIR" "a TMPDIR that is too long is refused"

@@ -70,7 +70,9 @@ static bool put_change(const struct bv_stage *stage, uint32_t index, struct bv_a
 		.path = bv_arena_utf8(arena, bv_str_from(path)),
 		.mode = node->mode,
 		.size_bytes = node->size_bytes,
-		.has_content_hash = stage->contents[index].known,
+		/* Of a directory it is no content. */
+		.has_content_hash = stage->contents[index].known &&
+				    node->type != BV_STAGE_DIRECTORY,
 		.content_hash = stage->contents[index].digest,
 	};
 	return ret_entry->path.data != NULL;

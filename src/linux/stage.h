@@ -58,7 +58,8 @@ struct bv_stage_node {
 	bool merged; /* a directory whose entries are to be seen together with the host's */
 	bool opaque; /* and hide those */
 	bool left;   /* not chosen: it stays undecided */
-	/* A directory with changes of its entries, which an earlier commit may have put there in part. */
+	/* A directory with changes of its entries, which an earlier commit may have put there in part: that it
+	 * is from after the run began then says nothing, and its rights are looked at instead. */
 	bool entered;
 };
 
@@ -69,6 +70,7 @@ struct bv_stage_root {
 	uint32_t mount;
 };
 
+/* Of a new file or link what is in it; of a directory of the host's that gets other rights those it had. */
 struct bv_stage_content {
 	struct bv_digest digest;
 	bool known;
@@ -119,7 +121,7 @@ void bv__stage_free(struct bv_stage *stage); /* NULL is fine; what was not commi
 /* Looks at what was written; `storage_fd` is the file system that the launcher handed back. */
 enum bv_code bv__stage_list(struct bv_stage *stage, int storage_fd, struct bv_error *err);
 
-/* Once, the digests of all new files and links, but of those too long or not to be read. */
+/* Once, the digests of all contents, but of those too long or not to be read. */
 enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err);
 
 /* The changes as a value; after bv__stage_digest.  Lives in `arena`; BV_E_MEMORY when it is full. */
@@ -207,6 +209,8 @@ int bv__stage_copy_attributes(int from_fd, int to_fd);
 int bv__stage_put_attributes(const struct bv_stage_saved *saved, int to_fd);
 /* Whether they are just these. */
 bool bv__stage_has_attributes(const struct bv_stage_saved *saved, int fd);
+/* Of whose a directory is, and of all that setting its rights could take from it. */
+bool bv__stage_digest_rights(int fd, struct bv_digest *ret_digest);
 bool bv__stage_is_user_attribute(const char *name);
 bool bv__stage_has_mark(int fd, const char *name, char wanted); /* of the overlay; 0: any value */
 

@@ -147,17 +147,42 @@ static bool is_made(const struct bv_stage_node *node)
 	       node->kind != BV_STAGE_ATTRIBUTES && !node->merged;
 }
 
+/* Whether a directory has the rights that it had when the run began, or those that it is to get. */
+static bool has_its_rights(const struct bv_stage *stage, uint32_t index, int fd)
+{
+	const struct bv_stage_node *node = &stage->nodes[index];
+	const struct bv_stage_content *before = &stage->contents[index];
+	struct bv_digest found;
+	struct stat seen;
+
+	if (before->known && bv__stage_digest_rights(fd, &found) &&
+	    bv_digest_equal(&found, &before->digest))
+		return true;
+	return stage->saved != NULL && fstat(fd, &seen) == 0 &&
+	       (seen.st_mode & 01777) == (node->mode & 01777U) &&
+	       bv__stage_has_attributes(&stage->saved[index], fd);
+}
+
 /*
- * An entry that an earlier commit of these changes put into a directory is no change of it; what it was
- * given since then would show in a later time of its own.
+ * An entry that an earlier commit of these changes put into a directory is no change of it.  But whoever puts
+ * an entry in sets the same times, so that only the rights themselves tell what the host gave meanwhile.
  */
 static bool is_touched(const struct commit *commit, const struct bv_stage_node *node,
-		       const struct stat *seen)
+		       const char *name, const struct stat *seen)
 {
-	return bv__stage_is_new(commit->stage, &seen->st_ctim) &&
-	       !(node->entered && S_ISDIR(seen->st_mode) &&
-		 seen->st_ctim.tv_sec == seen->st_mtim.tv_sec &&
-		 seen->st_ctim.tv_nsec == seen->st_mtim.tv_nsec);
+	int fd;
+	bool same;
+
+	if (!bv__stage_is_new(commit->stage, &seen->st_ctim))
+		return false;
+	if (!node->entered || !S_ISDIR(seen->st_mode))
+		return true;
+	fd = openat(commit->host_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	same = fd >= 0 &&
+	       has_its_rights(commit->stage, (uint32_t)(node - commit->stage->nodes), fd);
+	if (fd >= 0)
+		close(fd);
+	return !same;
 }
 
 static bool changed_meanwhile(const struct commit *commit, struct bv_stage_node *node,
@@ -177,11 +202,11 @@ static bool changed_meanwhile(const struct commit *commit, struct bv_stage_node 
 		return bv__stage_tree_changed(commit->stage, dir, name, true) != 0;
 	case BV_STAGE_REPLACED:
 		/* Of a directory hidden by another each entry is a change of its own. */
-		return node->merged ? is_touched(commit, node, &seen)
+		return node->merged ? is_touched(commit, node, name, &seen)
 				    : bv__stage_tree_changed(commit->stage, dir, name, true) != 0;
 	case BV_STAGE_MODIFIED:
 	case BV_STAGE_ATTRIBUTES:
-		return is_touched(commit, node, &seen);
+		return is_touched(commit, node, name, &seen);
 	case BV_STAGE_SAME:
 	case BV_STAGE_KIND_COUNT:
 		break;
@@ -348,6 +373,15 @@ static bool is_the_same(const struct bv_stage_node *node, int fd)
 	       (fstat(fd, &seen) == 0 && seen.st_ino == node->host_inode);
 }
 
+/* And, as far as that is known, still has the rights that were looked at. */
+static bool is_as_found(const struct bv_stage *stage, uint32_t index, int fd)
+{
+	const bool known = stage->contents != NULL && stage->contents[index].known;
+
+	return is_the_same(&stage->nodes[index], fd) &&
+	       (!known || has_its_rights(stage, index, fd));
+}
+
 /* Whether a name that could not be opened leads to something else than it did. */
 static bool leads_elsewhere(int sys_errno)
 {
@@ -363,7 +397,8 @@ static int finish_directory(const struct commit *commit, uint32_t index, bool te
 	struct stat seen;
 	int result = -1, saved;
 
-	if (!temporary && (to < 0 ? leads_elsewhere(errno) : !is_the_same(node, to)))
+	if (!temporary &&
+	    (to < 0 ? leads_elsewhere(errno) : !is_as_found(commit->stage, index, to)))
 		errno = ESTALE;
 	else if ((restored || from >= 0) && to >= 0 &&
 		 copy_attributes(commit, index, from, to, NULL) == 0 && fstat(to, &seen) == 0)

@@ -9,6 +9,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "contract/hash.h"
+
 enum {
 	BLOCK_BYTES = 128 << 10,
 	/* A file with holes that is longer than this is not read to be compared: it may be as long as it likes. */
@@ -194,4 +196,41 @@ bool bv__stage_has_attributes(const struct bv_stage_saved *saved, int fd)
 	}
 	free(memory);
 	return same;
+}
+
+/* Access lists count: a mode that is set anew sets their mask. */
+static bool is_right(const char *name)
+{
+	return bv__stage_is_user_attribute(name) || strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+bool bv__stage_digest_rights(int fd, struct bv_digest *ret_digest)
+{
+	char *memory = malloc((size_t)LIST_BYTES_MAX + (size_t)VALUE_BYTES_MAX);
+	char *value = memory != NULL ? memory + LIST_BYTES_MAX : NULL;
+	const size_t bytes = memory != NULL ? list_attributes(fd, memory) : 0;
+	struct stat seen;
+	struct bv_hash hash;
+	bool fine = memory != NULL && fstat(fd, &seen) == 0;
+
+	bv_hash_init(&hash);
+	if (fine) {
+		const uint32_t whose[] = {seen.st_mode, seen.st_uid, seen.st_gid};
+
+		bv_hash_update(&hash, whose, sizeof whose);
+	}
+	for (const char *at = memory; fine && at < memory + bytes; at += strlen(at) + 1) {
+		const ssize_t got = is_right(at) ? fgetxattr(fd, at, value, VALUE_BYTES_MAX) : 0;
+		const uint32_t size_bytes = (uint32_t)got;
+
+		fine = got >= 0;
+		if (!fine || !is_right(at))
+			continue;
+		bv_hash_update(&hash, at, strlen(at) + 1);
+		bv_hash_update(&hash, &size_bytes, sizeof size_bytes);
+		bv_hash_update(&hash, value, (size_t)got);
+	}
+	bv_hash_final(&hash, ret_digest);
+	free(memory);
+	return fine;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* stage_digest.c - what was written to staged files, as digests. */
+/* stage_digest.c - what was written to staged files, and the rights directories had, as digests. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +51,43 @@ static bool digest_link(int dir, const char *name, struct bv_digest *ret_digest)
 	return true;
 }
 
+/* Of rights that the host gave since the run began nothing is known: nobody saw what they were before. */
+static bool digest_directory(const struct bv_stage *stage, uint32_t index,
+			     struct bv_digest *ret_digest)
+{
+	int fd = bv__stage_open_host(stage, index, false);
+	struct stat seen;
+	const bool known = fd >= 0 && bv__stage_digest_rights(fd, ret_digest) &&
+			   fstat(fd, &seen) == 0 && !bv__stage_is_new(stage, &seen.st_ctim);
+
+	if (fd >= 0)
+		close(fd);
+	return known;
+}
+
+static void digest_change(const struct bv_stage *stage, uint32_t index,
+			  struct bv_stage_content *ret_content)
+{
+	const struct bv_stage_node *node = &stage->nodes[index];
+	const char *name = bv__stage_name(stage, index);
+	int dir;
+
+	if (node->type == BV_STAGE_DIRECTORY) {
+		ret_content->known = node->merged &&
+				     digest_directory(stage, index, &ret_content->digest);
+		return;
+	}
+	if (node->type != BV_STAGE_SYMLINK &&
+	    (node->type != BV_STAGE_FILE || node->size_bytes > BV_STAGE_DIGEST_BYTES_MAX))
+		return;
+	dir = bv__stage_open_upper(stage, node->parent);
+	ret_content->known = dir >= 0 && (node->type == BV_STAGE_FILE
+						  ? digest_file(dir, name, &ret_content->digest)
+						  : digest_link(dir, name, &ret_content->digest));
+	if (dir >= 0)
+		close(dir);
+}
+
 enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err)
 {
 	if (stage->contents != NULL)
@@ -61,23 +98,10 @@ enum bv_code bv__stage_digest(struct bv_stage *stage, struct bv_error *err)
 	for (size_t i = 0; i < stage->change_count; i++) {
 		const uint32_t index = stage->changes[i];
 		const struct bv_stage_node *node = &stage->nodes[index];
-		struct bv_stage_content *content = &stage->contents[index];
-		int dir;
 
-		if (node->kind == BV_STAGE_REMOVED || node->parent == BV_STAGE_NO_NODE ||
-		    node->problem == BV_STAGE_TOO_LONG ||
-		    (node->type != BV_STAGE_SYMLINK &&
-		     (node->type != BV_STAGE_FILE || node->size_bytes > BV_STAGE_DIGEST_BYTES_MAX)))
-			continue;
-		dir = bv__stage_open_upper(stage, node->parent);
-		content->known = dir >= 0 &&
-				 (node->type == BV_STAGE_FILE
-					  ? digest_file(dir, bv__stage_name(stage, index),
-							&content->digest)
-					  : digest_link(dir, bv__stage_name(stage, index),
-							&content->digest));
-		if (dir >= 0)
-			close(dir);
+		if (node->kind != BV_STAGE_REMOVED && node->parent != BV_STAGE_NO_NODE &&
+		    node->problem != BV_STAGE_TOO_LONG)
+			digest_change(stage, index, &stage->contents[index]);
 	}
 	return BV_OK;
 }

@@ -192,6 +192,29 @@ out_has "+3000" "a new file of many lines is shown whole"
 bvisor artifacts commit "$(newest)" in/lines --journal "$j"
 diff -d was in/lines | sed -n 's/^< /-/p; s/^> /+/p' | sort >theirs
 check "a diff has as few lines as diff(1) finds" test "$(wc -l <ours)" = "$(wc -l <theirs)" -a -s ours
+again
+mkdir -m 755 in/d
+# shellcheck disable=SC2086 # lists
+run $staged --journal "$j" --commit later -- sh -c 'chmod 775 d; echo new >d/new; echo other >d/other'
+id=$(newest)
+bvisor artifacts commit "$id" in/d/new --journal "$j"
+check "an entry of a directory is committed before its rights" test "$status" = 0 -a "$(stat -c %a in/d)" = 755
+chmod 700 in/d
+touch in/d/private
+bvisor artifacts commit "$id" --journal "$j"
+err_has "'$work/in/d' changed on the host meanwhile" "rights that the host gave meanwhile, then an entry, are a conflict"
+check "and the host's rights stay" test "$status" = 125 -a "$(stat -c %a in/d)" = 700 -a ! -e in/d/other
+chmod 755 in/d
+bvisor artifacts commit "$id" --journal "$j"
+check "with those it had it gets the others" test "$status" = 0 -a "$(stat -c %a in/d)" = 775 -a "$(cat in/d/other)" = other
+again
+mkdir -m 755 in/d
+# shellcheck disable=SC2086 # lists
+run $staged --journal "$j" --commit later -- sh -c 'chmod 775 d; echo new >d/new'
+chmod 700 in/d
+touch in/d/private
+bvisor artifacts commit "$(newest)" --journal "$j"
+err_has "'$work/in/d' changed on the host meanwhile" "so they are where nothing was committed before"
 # shellcheck disable=SC2086 # lists
 run $staged --commit later -- true
 refused "no journal to keep changes for" "without a journal nothing can be kept"

@@ -124,6 +124,31 @@ TEST(rights_the_host_gave_meanwhile_are_a_conflict)
 	bv__journal_close(journal);
 }
 
+/* An entry that comes later takes nothing of what they tell: that is the host's private file in there. */
+TEST(rights_the_host_gave_before_it_put_something_in_are_a_conflict)
+{
+	struct bv_journal *journal;
+	struct bv_changes *changes;
+	char path[128];
+
+	for (int owner = 0; owner < 2; owner++) {
+		begin_changes();
+		(void)snprintf(path, sizeof path, "%s/open", host);
+		if (owner == 0)
+			EXPECT(chmod(path, 0711) == 0);
+		else if (geteuid() != 0 || chown(path, 12345, (gid_t)-1) != 0)
+			break;
+		put_text("open/private", "theirs");
+		journal = open_scratch_journal();
+		changes = changes_of(journal);
+		FAILS(bv_changes_commit(changes, &err), BV_E_CONFLICT);
+		EXPECT_INT(mode_of("open"), owner == 0 ? 0711 : 0700);
+		bv_changes_free(changes);
+		bv__journal_close(journal);
+		scratch_remove();
+	}
+}
+
 TEST(what_the_host_changed_meanwhile_is_not_written_over)
 {
 	struct bv_journal *journal;

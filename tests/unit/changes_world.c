@@ -3,6 +3,7 @@
 #include "changes_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,11 +13,12 @@
 
 #include "contract/canon.h"
 #include "journal/blobs.h"
+#include "linux/stage.h"
 
 struct bv_error err;
 char host[96];
 
-enum { NODES = 11 };
+enum { NODES = 11, OPEN = 6 };
 
 /* host/
  *   changed   "before" -> "after"      gone      removed
@@ -98,6 +100,19 @@ static void fill_nodes(struct bv_change_node nodes[NODES])
 	}
 }
 
+/* As a run remembers those of a directory that it gives others. */
+static void put_rights(const char *name, struct bv_change_node *ret_node)
+{
+	char file[256];
+	int fd;
+
+	(void)snprintf(file, sizeof file, "%s/%s", host, name);
+	fd = open(file, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	EXPECT(fd >= 0 && bv__stage_digest_rights(fd, &ret_node->content_hash));
+	ret_node->has_content_hash = true;
+	close(fd);
+}
+
 static void keep_set(struct bv_journal *journal, const struct bv_change_set *set)
 {
 	static uint8_t memory[1 << 20];
@@ -162,6 +177,7 @@ void begin_changes(void)
 				  boot.tv_nsec);
 	(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	fill_nodes(nodes);
+	put_rights("open", &nodes[OPEN]);
 	journal = open_scratch_journal();
 	keep_set(journal, &set);
 	bv__journal_close(journal);

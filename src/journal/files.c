@@ -4,7 +4,7 @@
  *
  * Whoever can write one of them, or put another in its place, can tell whoever opens the journal what to
  * kill and what to write where: recovery does what the records say.  So all of them have to be the
- * opener's own.
+ * opener's own, and every directory on the way to them the opener's or root's.
  */
 #include "database.h"
 
@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+enum { LINKS_MAX = 40 }; /* as many as the kernel follows */
 
 static const char elsewhere[] = "name another with --journal PATH, or do without: --journal none";
 
@@ -41,21 +43,132 @@ enum bv_code bv__files_missing(const char *path, struct bv_error *err)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Makes the directories of `path` that are missing, for its owner alone. */
-static enum bv_code make_directories(const char *path, struct bv_error *err)
+/* Where others may rename, a file that was looked at is not the one that is opened next. */
+static enum bv_code check_directory(const char *directory, struct bv_error *err)
 {
-	char part[PATH_MAX];
-	const size_t len = strlen(path);
+	struct stat seen;
 
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			return fail_path(err, "no directory for the journal can be made at", part);
-	}
+	if (stat(directory, &seen) != 0)
+		return fail_path(err, "there is no directory", directory);
+	if (!S_ISDIR(seen.st_mode))
+		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
+				      "'%s', on the way to the journal, is no directory",
+				      directory);
+	if (seen.st_uid != geteuid() && seen.st_uid != 0)
+		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
+				      "'%s', on the way to the journal, is another user's",
+				      directory);
+	/* Where it is sticky they may not: what lies in it is looked at too, and not theirs. */
+	if ((seen.st_mode & 02) != 0 && (seen.st_mode & S_ISVTX) == 0)
+		return bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal",
+			"chmod o-w it, or name another with --journal PATH",
+			"anybody may write the directory '%s', on the way to the journal",
+			directory);
 	return BV_OK;
+}
+
+struct walk {
+	char *at;            /* a directory that was looked at, without links, of PATH_MAX bytes */
+	char rest[PATH_MAX]; /* what is still to go */
+	unsigned int links;
+};
+
+static enum bv_code too_long(struct bv_error *err)
+{
+	return bv_fail(err, BV_E_ARGUMENT, "journal", "the path of the journal is too long");
+}
+
+/* Takes the first name off what is to go; false at the end. */
+static bool next_name(struct walk *walk, char ret_name[PATH_MAX])
+{
+	const char *start = walk->rest + strspn(walk->rest, "/");
+	const size_t len = strcspn(start, "/");
+
+	memcpy(ret_name, start, len);
+	ret_name[len] = '\0';
+	memmove(walk->rest, start + len, strlen(start + len) + 1);
+	return len > 0;
+}
+
+/* A link is as good as whose it is: they choose where it leads. */
+static enum bv_code follow(struct walk *walk, const char *link, const struct stat *seen,
+			   struct bv_error *err)
+{
+	char target[2 * PATH_MAX];
+	const ssize_t len = readlink(link, target, PATH_MAX);
+
+	if (len < 0)
+		return fail_path(err, "there is no directory", link);
+	if (seen->st_uid != geteuid() && seen->st_uid != 0)
+		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
+				      "the link '%s', on the way to the journal, is another user's",
+				      link);
+	if (++walk->links > LINKS_MAX)
+		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
+				      "there are too many links on the way to '%s'", link);
+	(void)snprintf(target + len, sizeof target - (size_t)len, "/%s", walk->rest);
+	if (strlen(target) >= sizeof walk->rest)
+		return too_long(err);
+	(void)snprintf(walk->rest, sizeof walk->rest, "%s", target);
+	if (target[0] == '/')
+		(void)snprintf(walk->at, PATH_MAX, "/");
+	return BV_OK;
+}
+
+/* Goes to `name`, and makes it, for its owner alone, if it is missing. */
+static enum bv_code step(struct walk *walk, const char *name, struct bv_error *err)
+{
+	char next[2 * PATH_MAX];
+	struct stat seen;
+	bool there;
+
+	if (strcmp(name, ".") == 0)
+		return BV_OK;
+	if (strcmp(name, "..") == 0) {
+		(void)dirname(walk->at);
+		return BV_OK;
+	}
+	(void)snprintf(next, sizeof next, "%s/%s", strcmp(walk->at, "/") == 0 ? "" : walk->at,
+		       name);
+	if (strlen(next) >= PATH_MAX)
+		return too_long(err);
+	there = lstat(next, &seen) == 0;
+	if (!there && errno == ENOENT && mkdir(next, 0700) != 0 && errno != EEXIST)
+		return fail_path(err, "no directory for the journal can be made at", next);
+	if (!there && lstat(next, &seen) != 0)
+		return fail_path(err, "there is no directory", next);
+	if (S_ISLNK(seen.st_mode))
+		return follow(walk, next, &seen, err);
+	(void)snprintf(walk->at, PATH_MAX, "%s", next);
+	return BV_OK;
+}
+
+/*
+ * Finds the directory `path` without links, and makes what is missing of it.  Every directory that a name is
+ * looked up in on the way, and so every one above, is the caller's own or root's: nobody else can have it
+ * lead to another place, and nothing is made in anybody else's.
+ */
+static enum bv_code make_way(const char *path, char ret_real[PATH_MAX], struct bv_error *err)
+{
+	struct walk walk = {.at = ret_real};
+	char from[PATH_MAX] = "", name[PATH_MAX];
+	enum bv_code code;
+	int len;
+
+	(void)snprintf(ret_real, PATH_MAX, "/");
+	if (path[0] != '/' && getcwd(from, sizeof from) == NULL)
+		return fail_path(err, "there is no directory", path);
+	len = snprintf(walk.rest, sizeof walk.rest, "%s/%s", from, path);
+	if (len < 0 || len >= PATH_MAX)
+		return too_long(err);
+	code = check_directory(ret_real, err);
+	while (code == BV_OK && next_name(&walk, name)) {
+		code = step(&walk, name, err);
+		if (code == BV_OK)
+			code = check_directory(ret_real, err);
+	}
+	return code;
 }
 
 /* Where two machines could each believe to be the only writer. */
@@ -97,13 +210,12 @@ enum bv_code bv__files_name(struct bv_journal *journal, const struct bv__journal
 	(void)snprintf(name, sizeof name, "%s", options->path);
 	(void)snprintf(directory, sizeof directory, "%s", dirname(name));
 	if (!options->read_only)
-		code = make_directories(directory, err);
+		code = make_way(directory, real, err);
+	else if (realpath(directory, real) == NULL)
+		code = errno == ENOENT ? bv__files_missing(options->path, err)
+				       : fail_path(err, "there is no directory", directory);
 	if (code != BV_OK)
 		return code;
-	if (realpath(directory, real) == NULL && options->read_only && errno == ENOENT)
-		return bv__files_missing(options->path, err);
-	if (realpath(directory, real) == NULL)
-		return fail_path(err, "there is no directory", directory);
 	if (is_remote(real))
 		return bv_fail_remedy(
 			err, BV_E_JOURNAL, "journal", "keep it on a disk of this machine",
@@ -115,8 +227,7 @@ enum bv_code bv__files_name(struct bv_journal *journal, const struct bv__journal
 					 basename(name), suffixes[i]);
 
 		if (len < 0 || len >= PATH_MAX)
-			return bv_fail(err, BV_E_ARGUMENT, "journal",
-				       "the path of the journal is too long");
+			return too_long(err);
 	}
 	if (options->key_path != NULL)
 		(void)snprintf(journal->files[BV_JOURNAL_KEY], PATH_MAX, "%s", options->key_path);
@@ -145,25 +256,6 @@ static enum bv_code make_file(const struct bv_journal *journal, const char *dire
 		return fail_path(err, "no journal can be made durable at", journal->files[0]);
 	}
 	close(dir);
-	return BV_OK;
-}
-
-/* Where others may rename, a file that was looked at is not the one that is opened next. */
-static enum bv_code check_directory(const char *directory, struct bv_error *err)
-{
-	struct stat seen;
-
-	if (stat(directory, &seen) != 0)
-		return fail_path(err, "there is no directory", directory);
-	if (seen.st_uid != geteuid() && seen.st_uid != 0)
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
-				      "the directory of the journal, '%s', is another user's",
-				      directory);
-	if ((seen.st_mode & 02) != 0 && (seen.st_mode & S_ISVTX) == 0)
-		return bv_fail_remedy(err, BV_E_JOURNAL, "journal",
-				      "chmod o-w it, or name another with --journal PATH",
-				      "anybody may write the directory of the journal, '%s'",
-				      directory);
 	return BV_OK;
 }
 
@@ -202,9 +294,7 @@ enum bv_code bv__files_check(const struct bv_journal *journal, struct bv_error *
 
 	(void)snprintf(directory, sizeof directory, "%s", journal->files[0]);
 	(void)dirname(directory);
-	code = check_directory(directory, err);
-	if (code == BV_OK)
-		code = make_file(journal, directory, err);
+	code = make_file(journal, directory, err);
 	for (size_t i = 0; code == BV_OK && i < sizeof suffixes / sizeof *suffixes; i++) {
 		(void)snprintf(path, sizeof path, "%s%s", journal->files[0], suffixes[i]);
 		code = check_file(path, &there, err);

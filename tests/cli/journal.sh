@@ -5,7 +5,7 @@
 unset BVISOR_JOURNAL
 XDG_STATE_HOME=$scratch/state
 export XDG_STATE_HOME
-chmod 777 "$scratch"
+chmod 1777 "$scratch"
 db=$XDG_STATE_HOME/bvisor/journal.db
 
 number_of() { # FIELD of the newest attempt
@@ -214,6 +214,26 @@ mkdir open
 chmod 777 open
 run --journal open/j.db -- true
 refused "anybody may write the directory" "nor is a journal kept where anybody may put another in its place"
+mkdir -m 700 open/sub
+run --journal open/sub/j.db -- true
+refused "anybody may write the directory" "nor below such a directory"
+check "and nothing was made there" test -z "$(ls -A open/sub)"
+chmod 755 open
+ln -s "$work/own" open/link
+run --journal open/link/j.db -- true
+status 0 "a link of one's own leads to it"
+chmod 777 open
+run --journal open/link/j.db -- true
+refused "anybody may write the directory" "but not one that anybody may turn"
+if [ "$(id -u)" = 0 ]; then
+	mkdir home
+	chown 12345 home
+	status=0
+	# shellcheck disable=SC2086 # a list
+	env -u XDG_STATE_HOME HOME="$work/home" "$BVISOR" run $BVISOR_FLAGS -- true >"$out" 2>"$err" </dev/null || status=$?
+	refused "is another user's" "root makes no journal in a user's home"
+	check "nor a directory on the way" test -z "$(ls -A home)"
+fi
 mkdir old.keys
 mv own/j.db.key own/j.db.key.pub old.keys
 run --journal own/j.db -- true

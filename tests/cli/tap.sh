@@ -26,7 +26,7 @@ out=$scratch/.out
 err=$scratch/.err
 work=$scratch/work
 mkdir "$work"
-chmod 777 "$work"
+chmod 1777 "$work"
 cd "$work" || exit 1
 
 number=0

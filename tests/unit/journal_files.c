@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,77 @@ TEST(a_journal_where_anybody_may_rename_is_not_written)
 	FAILS(open_again(false), BV_E_JOURNAL);
 	EXPECT(chmod(scratch.dir, 01777) == 0);
 	OK(open_again(false));
+}
+
+static enum bv_code open_at(const char *path)
+{
+	struct bv_journal *journal = NULL;
+	const enum bv_code code = bv__journal_open(&(struct bv__journal_options){.path = path},
+						   &journal, &err);
+
+	bv__journal_close(journal);
+	return code;
+}
+
+/* Who may rename what is above it puts an empty journal in its place, and every key is free again. */
+TEST(a_journal_below_a_directory_where_anybody_may_rename_is_not_written)
+{
+	char above[96], path[128];
+
+	new_place();
+	(void)snprintf(above, sizeof above, "%s/above", scratch.dir);
+	(void)snprintf(path, sizeof path, "%s/sub/deeper/j.db", above);
+	EXPECT(mkdir(above, 0700) == 0);
+	OK(open_at(path));
+	EXPECT(chmod(above, 0777) == 0);
+	FAILS(open_at(path), BV_E_JOURNAL);
+	EXPECT(strstr(err.message, "/above'") != NULL); /* it says which */
+	EXPECT(chmod(above, 01777) == 0);
+	OK(open_at(path));
+	EXPECT(chmod(above, 0775) == 0); /* docs/journal.md says who is trusted then */
+	OK(open_at(path));
+	if (geteuid() == 0) {
+		EXPECT(chown(above, 12345, (gid_t)-1) == 0);
+		FAILS(open_at(path), BV_E_JOURNAL);
+	}
+}
+
+TEST(a_journal_is_not_found_by_a_link_that_anybody_may_turn)
+{
+	char dir[96], at[128], path[144];
+
+	new_place();
+	(void)snprintf(dir, sizeof dir, "%s/open", scratch.dir);
+	(void)snprintf(at, sizeof at, "%s/link", dir);
+	EXPECT(mkdir(dir, 0700) == 0 && symlink("..", at) == 0);
+	(void)snprintf(path, sizeof path, "%s/./link/j.db", dir);
+	OK(open_at(path));
+	EXPECT(chmod(dir, 0777) == 0);
+	FAILS(open_at(path), BV_E_JOURNAL);
+	EXPECT(chmod(dir, 01777) == 0);
+	OK(open_at(path));
+	if (geteuid() == 0) {
+		EXPECT(lchown(at, 12345, (gid_t)-1) == 0);
+		FAILS(open_at(path), BV_E_JOURNAL);
+	}
+	EXPECT(unlink(at) == 0 && symlink("link", at) == 0);
+	FAILS(open_at(path), BV_E_JOURNAL); /* it ends */
+}
+
+/* Or it would lie there for its maker alone, in the way of whose directory it is. */
+TEST(no_directory_is_made_in_another_users)
+{
+	char dir[96], made[128], path[160];
+
+	if (geteuid() != 0)
+		SKIP("only root can make it another user's");
+	new_place();
+	(void)snprintf(dir, sizeof dir, "%s/home", scratch.dir);
+	(void)snprintf(made, sizeof made, "%s/.local", dir);
+	(void)snprintf(path, sizeof path, "%s/state/bvisor/j.db", made);
+	EXPECT(mkdir(dir, 0755) == 0 && chown(dir, 12345, (gid_t)-1) == 0);
+	FAILS(open_at(path), BV_E_JOURNAL);
+	EXPECT(access(made, F_OK) != 0);
 }
 
 TEST(what_is_no_file_is_refused_at_once)

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "contract/canon.h"
 #include "contract/frame.h"
 #include "spawn.h"
@@ -305,6 +306,23 @@ static enum bv_code launch(struct bv_backend_run *run, struct channels *channels
 	return code;
 }
 
+/* A run that nothing was done for yet; NULL without memory. */
+static struct bv_backend_run *new_run(const struct bv_boundary_plan *plan,
+				      const struct bv_backend_options *options)
+{
+	struct bv_backend_run *run = calloc(1, sizeof(*run));
+
+	if (run == NULL)
+		return NULL;
+	run->plan = plan;
+	run->options = *options;
+	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd =
+		run->terminal_fd = run->stage_fd = -1;
+	run->streams[0].fd = run->streams[1].fd = -1;
+	run->group.fd = -1;
+	return run;
+}
+
 static enum bv_code prepare(struct bv_backend_run *run, struct bv_error *err)
 {
 	struct timespec now;
@@ -323,23 +341,32 @@ static enum bv_code prepare(struct bv_backend_run *run, struct bv_error *err)
 	return BV_OK;
 }
 
+enum bv_code bv__run_check(const struct bv_boundary_plan *plan,
+			   const struct bv_backend_options *options, struct bv_error *err)
+{
+	struct bv_backend_run *run = new_run(plan, options);
+	enum bv_code code;
+
+	if (run == NULL)
+		return bv_fail(err, BV_E_MEMORY, "launch", "no memory for a run");
+	code = prepare(run, err);
+	if (code == BV_OK)
+		code = bv__lower(&run->arena, plan, options, &run->lowered, err);
+	bv__run_free(run);
+	return code;
+}
+
 enum bv_code bv__run_start(void *self, const struct bv_boundary_plan *plan,
 			   const struct bv_backend_options *options,
 			   struct bv_backend_run **ret_run, struct bv_error *err)
 {
 	struct channels channels = {{-1, -1, -1}, -1, -1};
-	struct bv_backend_run *run = calloc(1, sizeof(*run));
+	struct bv_backend_run *run = new_run(plan, options);
 	enum bv_code code;
 
 	(void)self;
 	if (run == NULL)
 		return bv_fail(err, BV_E_MEMORY, "launch", "no memory for a run");
-	run->plan = plan;
-	run->options = *options;
-	run->epoll_fd = run->timer_fd = run->control_fd = run->launcher_pidfd = run->input_fd =
-		run->terminal_fd = run->stage_fd = -1;
-	run->streams[0].fd = run->streams[1].fd = -1;
-	run->group.fd = -1;
 	code = prepare(run, err);
 	if (code == BV_OK)
 		code = bv__lower(&run->arena, plan, options, &run->lowered, err);

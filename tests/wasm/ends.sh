@@ -99,6 +99,31 @@ refused "cannot be granted to a WebAssembly guest" "nor /proc"
 
 BVISOR_CACHE=none wasm --read /proc hello.wat
 refused "cannot be granted to a WebAssembly guest" "before anything is compiled"
+BVISOR_CACHE=none wasm --expose nosuch:/x hello.wat
+refused "nosuch' cannot be used" "and so is a directory that is not there"
+
+# Gone while the code is made: the guest cannot start any more.  A compiler that is seen has been started,
+# and this module takes it a while.
+{
+	echo "(module"
+	for i in $(seq 100); do
+		echo "(func (param i64) (result i64) (local i64)"
+		seq -f " (local.set 1 (i64.add (i64.mul (local.get 0) (local.get 1)) (i64.const %.0f)))" "$i" 1500
+		echo " (local.get 1))"
+	done
+	echo '(func (export "_start")) (memory (export "memory") 1))'
+} >slow.wat
+compiling() { grep -qs '^bvisor-wasm-com' /proc/[0-9]*/comm; }
+mkdir gone journal; chmod 700 journal
+{
+	await compiling
+	rmdir gone
+} &
+BVISOR_CACHE=none wasm --journal "$work/journal/j.db" --expose gone:/x slow.wat
+wait
+refused "gone' cannot be used" "a directory that goes away while the module is compiled is missed"
+"$BVISOR" journal ls --journal "$work/journal/j.db" >"$out" 2>&1
+out_lacks Started "and the attempt has ended"
 
 # Not a run: what is planned.
 "$BVISOR" wasm --plan --json hello.wat >plan.json

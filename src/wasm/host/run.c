@@ -164,8 +164,30 @@ static enum bv_code start_guest(struct bv__wasm_run *run, struct bv_error *err)
 		/* It ended before there was anybody to tell. */
 		code = run->native->input(run->under, NULL, 0, &taken, err);
 	}
-	run->phase = BV_WASM_RUNNING;
+	/* Nobody can be left who runs and is not watched. */
+	if (code != BV_OK)
+		leave(run);
+	run->phase = code == BV_OK ? BV_WASM_RUNNING : BV_WASM_OVER;
 	return code;
+}
+
+static enum bv_code make_files(struct bv__wasm_run *run, struct bv_error *err)
+{
+	run->code_fd = bv__memory_file("bvisor-wasm-code", BV_WASM_CODE_MAX);
+	if (run->code_fd < 0)
+		return bv__fail_errno(err, BV_E_SYSTEM, "launch", "no memory for code");
+	return make_result(run, err);
+}
+
+/*
+ * What is wrong with the request is said before anything is compiled for it.  Either helper will do: they lie
+ * side by side, and neither is started.
+ */
+static enum bv_code check_guest(struct bv__wasm_run *run, const char *helper, struct bv_error *err)
+{
+	const enum bv_code code = bv__wasm_plan_run(run, helper, err);
+
+	return code == BV_OK ? bv__run_check(&run->inner, &run->options, err) : code;
 }
 
 static enum bv_code start_compiler(struct bv__wasm_run *run, const char *helper,
@@ -177,12 +199,12 @@ static enum bv_code start_compiler(struct bv__wasm_run *run, const char *helper,
 		.own_files = run->options.own_files,
 		.own_file_count = run->options.own_file_count,
 	};
-	enum bv_code code = make_result(run, err);
+	enum bv_code code;
 
 	run->compile_began_ns = now_ns();
-	run->code_fd = bv__memory_file("bvisor-wasm-code", BV_WASM_CODE_MAX);
-	if (code == BV_OK && run->code_fd < 0)
-		code = bv__fail_errno(err, BV_E_SYSTEM, "launch", "no memory for code");
+	code = make_files(run, err);
+	if (code == BV_OK)
+		code = check_guest(run, helper, err);
 	if (code == BV_OK)
 		code = bv__wasm_plan_compile(run, helper, err);
 	if (code == BV_OK)
@@ -246,10 +268,6 @@ static enum bv_code begin(struct bv__wasm_run *run, struct bv_error *err)
 		return code;
 	bv__launcher_close(&compiler);
 	make_key(run, &compiler);
-	/* What is wrong with the request is said before anything is compiled for it. */
-	code = bv__wasm_plan_run(run, compiler.path, err);
-	if (code != BV_OK)
-		return code;
 	run->code_fd = bv__wasm_cache_read(&run->key);
 	run->from_cache = run->code_fd >= 0;
 	return run->from_cache ? start_guest(run, err) : start_compiler(run, compiler.path, err);
@@ -336,6 +354,12 @@ out:
 
 /* ---- all the rest is the boundary's ------------------------------------------------------------ */
 
+/* The guest's boundary could not start after its code was made: of that run there is nothing to be had. */
+static enum bv_code refuse_over(struct bv_error *err)
+{
+	return bv_fail(err, BV_E_STATE, "run", "the run could not be started");
+}
+
 int bv__wasm_fd(struct bv_backend_run *run)
 {
 	return own(run)->epoll_fd;
@@ -362,7 +386,8 @@ bool bv__wasm_input_ready(struct bv_backend_run *opaque)
 
 void bv__wasm_resume(struct bv_backend_run *opaque)
 {
-	own(opaque)->native->resume(own(opaque)->under);
+	if (own(opaque)->under != NULL)
+		own(opaque)->native->resume(own(opaque)->under);
 }
 
 enum bv_code bv__wasm_resize(struct bv_backend_run *opaque, uint16_t rows, uint16_t columns,
@@ -379,12 +404,17 @@ enum bv_code bv__wasm_resize(struct bv_backend_run *opaque, uint16_t rows, uint1
 
 enum bv_code bv__wasm_signal(struct bv_backend_run *opaque, int signal_number, struct bv_error *err)
 {
+	if (own(opaque)->under == NULL)
+		return refuse_over(err);
 	return own(opaque)->native->signal(own(opaque)->under, signal_number, err);
 }
 
 enum bv_code bv__wasm_kill(struct bv_backend_run *opaque, struct bv_error *err)
 {
 	own(opaque)->kill_asked = true;
+	/* What was not started is as dead as was wished for. */
+	if (own(opaque)->under == NULL)
+		return BV_OK;
 	return own(opaque)->native->kill(own(opaque)->under, err);
 }
 
@@ -402,6 +432,8 @@ enum bv_code bv__wasm_stop(struct bv_backend_run *opaque, struct bv_error *err)
 enum bv_code bv__wasm_report(struct bv_backend_run *opaque, struct bv_arena *arena,
 			     struct bv_report_body *ret_body, struct bv_error *err)
 {
+	if (own(opaque)->under == NULL)
+		return refuse_over(err);
 	return bv__wasm_finish(own(opaque), arena, ret_body, err);
 }
 

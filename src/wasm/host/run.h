@@ -16,7 +16,7 @@
 enum bv__wasm_phase {
 	BV_WASM_COMPILING,
 	BV_WASM_RUNNING,
-	BV_WASM_OVER, /* it never ran: the compiler's boundary is the last there was */
+	BV_WASM_OVER, /* it never ran: the compiler's boundary is the last there was, or none could start */
 };
 
 /* What a struct bv_backend_run of ours is. */
@@ -26,7 +26,8 @@ struct bv__wasm_run {
 	struct bv_backend_options options;
 	struct bv_arena arena; /* mapped for this run alone; values of secrets are in it */
 	struct bv_boundary_plan inner;
-	struct bv_backend_run *under; /* of the native backend; NULL: not started */
+	struct bv_backend_run
+		*under; /* of the native backend; NULL: not started, or it could not */
 	enum bv__wasm_phase phase;
 	int epoll_fd;
 

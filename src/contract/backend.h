@@ -79,7 +79,11 @@ struct bv_backend_options {
 	 */
 	enum bv_code (*keep)(void *context, int fd, uint64_t most, struct bv_digest *ret_content,
 			     uint64_t *ret_size_bytes, struct bv_error *err);
-	/* The workload is a helper of bvisor itself that opens files by openat2 and no other way. */
+	/*
+	 * The workload is a helper of bvisor itself that opens files by openat2 and no other way, for a guest
+	 * that is given directories: none in which the host's /, or what the kernel keeps in /proc, /dev and
+	 * /sys, is to be seen.
+	 */
 	bool beneath;
 	/* Files of bvisor itself that no workload may reach. */
 	const struct bv_str *own_files;

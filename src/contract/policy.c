@@ -105,6 +105,11 @@ bool bv_path_covers(struct bv_str root, struct bv_str path)
 	return path.len == root.len || path.data[root.len] == '/';
 }
 
+bool bv_path_is_shown_root(struct bv_str path)
+{
+	return bv_path_covers(BV_STR(BV_SHOWN_ROOT), path);
+}
+
 /* ---- workload -------------------------------------------------------------------------------- */
 
 static enum bv_code gate_process(struct bv__gate *gate, struct bv_process_workload *process)
@@ -185,6 +190,8 @@ static enum bv_code gate_expose(struct bv__gate *gate, const struct bv_path *up,
 		    bv_str_equal(controls->items[i].u.expose.dest, expose->dest))
 			return bv__refuse(gate, &dest, "choose another place",
 					  "two paths are shown at one place");
+	if (gate->normal->workload.tag == BV_WORKLOAD_WASM && bv_path_is_shown_root(expose->dest))
+		return bv__refuse(gate, &dest, "choose another place", BV_SHOWN_ROOT_REFUSED);
 	if (bv__gate_grants(gate, expose->dest))
 		return bv__refuse(gate, &dest, "choose another place",
 				  "a path is shown where a granted root already is");

@@ -42,4 +42,13 @@ enum bv_code bv_policy_path(struct bv_arena *arena, struct bv_str path, const ch
 /* Whether `path` is `root` or lies below it; both in normal form. */
 bool bv_path_covers(struct bv_str root, struct bv_str path);
 
+/*
+ * Where a boundary has what a WebAssembly guest is shown as "/", because nothing can be mounted at its own.
+ * Kept for that: whatever else were there could be used with the rights of either.
+ */
+#define BV_SHOWN_ROOT "/.bvisor-wasm-root"
+#define BV_SHOWN_ROOT_REFUSED                                                                      \
+	"'" BV_SHOWN_ROOT "' is kept for what a WebAssembly guest is shown as /"
+bool bv_path_is_shown_root(struct bv_str path);
+
 #endif

@@ -47,6 +47,10 @@ static enum bv_code gather(struct bv__gate *gate, enum bv_fs_access access, bool
 							  filesystem->scope.roots.items[j],
 							  &ret_roots->items[count++]);
 
+			if (code == BV_OK && gate->normal->workload.tag == BV_WORKLOAD_WASM &&
+			    bv_path_is_shown_root(ret_roots->items[count - 1]))
+				code = bv__refuse(gate, &root, "choose another place",
+						  BV_SHOWN_ROOT_REFUSED);
 			if (code != BV_OK)
 				return code;
 		}

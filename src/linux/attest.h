@@ -26,6 +26,20 @@ enum bv_code bv__attest(struct bv_arena *arena, const struct bv_lowered *lowered
 /* The value behind "Name:\t" in the text of a status file; length 0 when there is none. */
 struct bv_str bv__status_field(struct bv_str status, const char *name);
 
+/* A line of a mountinfo text; it points into the text, and into the arena it was read with. */
+struct bv_mount_line {
+	struct bv_str id, parent;
+	struct bv_str device;  /* "major:minor" */
+	struct bv_str root;    /* which directory of its file system is mounted; unescaped */
+	struct bv_str point;   /* where; unescaped */
+	struct bv_str options; /* of the mount, not of its file system */
+	struct bv_str type;    /* of its file system */
+};
+
+/* Takes the next line off `mountinfo`; false at its end, and where it cannot be read. */
+bool bv__mountinfo_next(struct bv_arena *arena, struct bv_str *mountinfo,
+			struct bv_mount_line *ret_mount);
+
 /* What a mountinfo text shows against the planned root; NULL, or what is wrong, in words. */
 const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 			     const struct bv_launch_root *root, size_t *ret_count);

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-struct mount_line {
-	struct bv_str id, parent;
-	struct bv_str point;   /* unescaped */
-	struct bv_str options; /* of the mount, not of its file system */
-	struct bv_str type;    /* of its file system */
-};
-
 static bool next_word(struct bv_str *line, struct bv_str *ret_word)
 {
 	size_t len = 0;
@@ -45,19 +38,20 @@ static struct bv_str unescape(struct bv_arena *arena, struct bv_str text)
 }
 
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue" */
-static bool parse_mount(struct bv_arena *arena, struct bv_str line, struct mount_line *ret_mount)
+static bool parse_mount(struct bv_arena *arena, struct bv_str line, struct bv_mount_line *ret_mount)
 {
 	struct bv_str word;
 
 	if (!next_word(&line, &ret_mount->id) || !next_word(&line, &ret_mount->parent))
 		return false;
-	/* The device, what of it is mounted, and where. */
-	for (int i = 0; i < 3; i++) {
-		if (!next_word(&line, &word))
-			return false;
-	}
+	if (!next_word(&line, &ret_mount->device) || !next_word(&line, &word))
+		return false;
+	ret_mount->root = unescape(arena, word);
+	if (!next_word(&line, &word))
+		return false;
 	ret_mount->point = unescape(arena, word);
-	if (ret_mount->point.data == NULL || !next_word(&line, &ret_mount->options))
+	if (ret_mount->root.data == NULL || ret_mount->point.data == NULL ||
+	    !next_word(&line, &ret_mount->options))
 		return false;
 	/* Optional fields, ended by a hyphen. */
 	do {
@@ -91,7 +85,8 @@ static bool covers(struct bv_str root, struct bv_str path)
 }
 
 /* What is no grant: the root, and what was made for it. */
-static const char *judge_own_mount(const struct mount_line *line, const struct bv_launch_root *root)
+static const char *judge_own_mount(const struct bv_mount_line *line,
+				   const struct bv_launch_root *root)
 {
 	if (bv_str_is(line->point, "/"))
 		return has_option(line->options, "ro") ? NULL : "the private root is writable";
@@ -105,7 +100,7 @@ static const char *judge_own_mount(const struct mount_line *line, const struct b
 	return "a mount nobody planned is there";
 }
 
-static const char *judge_mount(const struct mount_line *line, const struct bv_launch_root *root,
+static const char *judge_mount(const struct bv_mount_line *line, const struct bv_launch_root *root,
 			       bool *seen)
 {
 	const struct bv_launch_mount *planned = NULL;
@@ -138,9 +133,8 @@ static const char *judge_mount(const struct mount_line *line, const struct bv_la
 	return NULL;
 }
 
-/* Takes the next line off `mountinfo`; false at its end, and where it cannot be read. */
-static bool next_mount(struct bv_arena *arena, struct bv_str *mountinfo,
-		       struct mount_line *ret_mount)
+bool bv__mountinfo_next(struct bv_arena *arena, struct bv_str *mountinfo,
+			struct bv_mount_line *ret_mount)
 {
 	const char *end = memchr(mountinfo->data, '\n', mountinfo->len);
 	struct bv_str line = {mountinfo->data,
@@ -160,14 +154,14 @@ static bool next_mount(struct bv_arena *arena, struct bv_str *mountinfo,
 static struct bv_str find_beneath(struct bv_arena *arena, struct bv_str mountinfo)
 {
 	struct bv_str below = mountinfo;
-	struct mount_line lower, upper;
+	struct bv_mount_line lower, upper;
 
-	while (next_mount(arena, &below, &lower)) {
+	while (bv__mountinfo_next(arena, &below, &lower)) {
 		struct bv_str above = mountinfo;
 
 		if (!bv_str_is(lower.point, "/tmp"))
 			continue;
-		while (next_mount(arena, &above, &upper)) {
+		while (bv__mountinfo_next(arena, &above, &upper)) {
 			if (bv_str_is(upper.point, "/tmp") && bv_str_equal(upper.parent, lower.id))
 				return lower.id;
 		}
@@ -185,10 +179,10 @@ const char *bv__mounts_wrong(struct bv_arena *arena, struct bv_str mountinfo,
 	if (seen == NULL)
 		return "no memory to look";
 	while (mountinfo.len > 0) {
-		struct mount_line line;
+		struct bv_mount_line line;
 		const char *wrong;
 
-		if (!next_mount(arena, &mountinfo, &line))
+		if (!bv__mountinfo_next(arena, &mountinfo, &line))
 			return "its mounts cannot be read";
 		wrong = bv_str_equal(line.id, beneath) ? judge_own_mount(&line, root)
 						       : judge_mount(&line, root, seen);
@@ -207,9 +201,9 @@ struct bv_str bv__mounts_unmapped(struct bv_arena *arena, struct bv_str mountinf
 				  const struct bv_launch_root *root)
 {
 	struct bv_str list = BV_STR("");
-	struct mount_line line;
+	struct bv_mount_line line;
 
-	while (next_mount(arena, &mountinfo, &line)) {
+	while (bv__mountinfo_next(arena, &mountinfo, &line)) {
 		const struct bv_str point = bv_arena_utf8(arena, line.point);
 
 		for (size_t i = 0; i < root->mounts.count; i++) {

@@ -77,11 +77,17 @@ static void add_link(void *context, struct bv_str path, struct bv_str target)
 	bv__grants_link(context, path, target);
 }
 
+int bv__grants_follow(struct bv_grants *grants, struct bv_str path, struct bv_seen *ret_seen)
+{
+	const struct bv_link_sink sink = {add_link, grants};
+
+	return bv__resolve(grants->arena, path, &sink, ret_seen);
+}
+
 int bv__grants_add(struct bv_grants *grants, struct bv_str path, uint32_t rights, bool map_owner,
 		   struct bv_seen *ret_seen)
 {
-	const struct bv_link_sink sink = {add_link, grants};
-	const int problem = bv__resolve(grants->arena, path, &sink, ret_seen);
+	const int problem = bv__grants_follow(grants, path, ret_seen);
 
 	if (problem == 0)
 		bv__grants_put(grants, ret_seen, ret_seen->path, rights, map_owner);

@@ -41,6 +41,9 @@ struct bv_grants {
 
 void bv__grants_init(struct bv_grants *grants, struct bv_arena *arena);
 
+/* Follows `path`, remembering the links.  0 or an errno. */
+int bv__grants_follow(struct bv_grants *grants, struct bv_str path, struct bv_seen *ret_seen);
+
 /* Follows `path` and grants the place it leads to, remembering the links.  0 or an errno. */
 int bv__grants_add(struct bv_grants *grants, struct bv_str path, uint32_t rights, bool map_owner,
 		   struct bv_seen *ret_seen);

@@ -17,6 +17,7 @@
 #include "contract/policy.h"
 #include "runtime.h"
 #include "sys.h"
+#include "trees.h"
 
 enum { KEY_FILES = 2 };
 
@@ -71,6 +72,36 @@ static bool reaches_groups(const struct bv_lowering_state *state, const struct b
 {
 	return (rights & BV_RIGHT_WRITE) != 0 && state->out->layers.group &&
 	       bv__cgroup_shown_by(seen->path);
+}
+
+/* A WebAssembly guest is given directories; below some it would find its own process, and memory to write. */
+static enum bv_code check_guests(struct bv_lowering_state *state, struct bv_str path,
+				 const struct bv_seen *seen)
+{
+	const char *why;
+
+	if (!S_ISDIR(seen->mode))
+		return bv_fail_remedy(
+			state->err, BV_E_INVALID_POLICY, "capabilities",
+			"grant the directory it lies in",
+			"'%.*s' is not a directory, and WebAssembly guests are given directories",
+			(int)(path.len < 100 ? path.len : 100), path.data);
+	why = bv__tree_unfit(state->arena, seen);
+	if (why == NULL)
+		return BV_OK;
+	return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "capabilities",
+			      "grant the directories it needs, one by one",
+			      "'%.*s' cannot be granted to a WebAssembly guest: %s",
+			      (int)(path.len < 80 ? path.len : 80), path.data, why);
+}
+
+/* Names were looked at when the plan was made; here it is known where links lead. */
+static enum bv_code check_reserved(struct bv_lowering_state *state, struct bv_str place)
+{
+	if (!state->options->beneath || !bv_path_is_shown_root(place))
+		return BV_OK;
+	return bv_fail_remedy(state->err, BV_E_INVALID_POLICY, "controls", "choose another place",
+			      BV_SHOWN_ROOT_REFUSED);
 }
 
 static enum bv_code check_root(struct bv_lowering_state *state, struct bv_str path,
@@ -134,18 +165,26 @@ static enum bv_code grant_everything(struct bv_lowering_state *state, uint32_t r
 static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str path, uint32_t rights)
 {
 	struct bv_seen seen;
-	enum bv_code code;
-	int problem;
+	enum bv_code code = BV_OK;
+	const int problem = bv__grants_follow(&state->grants, path, &seen);
 
-	if (state->out->layers.namespaces && path.len == 1)
-		return grant_everything(state, rights);
-	/* The boundary's own is there anyway. */
-	if (state->out->layers.namespaces && (bv_str_is(path, "/proc") || bv_str_is(path, "/dev")))
-		return BV_OK;
-	problem = bv__grants_add(&state->grants, path, rights, true, &seen);
 	if (problem != 0)
 		return refuse_path(state, "capabilities", path, problem,
 				   "name a file or directory that is there");
+	if (state->options->beneath)
+		code = check_guests(state, path, &seen);
+	if (code == BV_OK)
+		code = check_reserved(state, seen.path);
+	if (code != BV_OK)
+		return code;
+	/* By where the path leads: a link to / means all that stands in it, too. */
+	if (state->out->layers.namespaces && seen.path.len == 1)
+		return grant_everything(state, rights);
+	/* The boundary's own is there anyway. */
+	if (state->out->layers.namespaces &&
+	    (bv_str_is(seen.path, "/proc") || bv_str_is(seen.path, "/dev")))
+		return BV_OK;
+	bv__grants_put(&state->grants, &seen, seen.path, rights, true);
 	code = check_root(state, path, &seen, rights);
 	if (code != BV_OK)
 		return code;
@@ -163,14 +202,20 @@ static enum bv_code grant_root(struct bv_lowering_state *state, struct bv_str pa
 static enum bv_code grant_exposed(struct bv_lowering_state *state,
 				  const struct bv_expose_path_control *expose)
 {
+	const struct bv_str dest = expose->dest.len == 1 ? BV_STR(BV_SHOWN_ROOT) : expose->dest;
 	struct bv_seen seen;
 	const int problem = bv__resolve(state->arena, expose->source, NULL, &seen);
-	enum bv_code code;
+	enum bv_code code = BV_OK;
 
 	if (problem != 0)
 		return refuse_path(state, "controls", expose->source, problem,
 				   "name a file or directory that is there");
-	code = check_root(state, expose->source, &seen, rights_of(expose->access));
+	if (state->options->beneath)
+		code = check_guests(state, expose->source, &seen);
+	if (code == BV_OK)
+		code = check_reserved(state, expose->dest);
+	if (code == BV_OK)
+		code = check_root(state, expose->source, &seen, rights_of(expose->access));
 	if (code != BV_OK)
 		return code;
 	for (size_t i = 0; i < 3; i++) {
@@ -181,11 +226,51 @@ static enum bv_code grant_exposed(struct bv_lowering_state *state,
 					      "choose another place",
 					      "nothing can be shown below %s", own[i]);
 	}
-	bv__grants_put(&state->grants, &seen, expose->dest, rights_of(expose->access), true);
+	bv__grants_put(&state->grants, &seen, dest, rights_of(expose->access), true);
 	bv__lower_observe(state, "exposed_path", "%.*s at %.*s %s, device %llu inode %llu",
 			  (int)seen.path.len, seen.path.data, (int)expose->dest.len,
 			  expose->dest.data, access_text(rights_of(expose->access)),
 			  (unsigned long long)seen.device, (unsigned long long)seen.inode);
+	return BV_OK;
+}
+
+/* Whether it is the host's file of that name, and not one shown under another. */
+static bool is_exposed(const struct bv_grant *grant)
+{
+	return !bv_str_equal(grant->dest, grant->seen.path);
+}
+
+static bool is_same_file(const struct bv_grant *one, const struct bv_grant *other)
+{
+	return one->seen.device == other->seen.device && one->seen.inode == other->seen.inode;
+}
+
+/*
+ * Grants of one place are joined, and then each has the rights of both: that place must be one file.  Only
+ * now it is known where links lead; the names alone were compared when the plan was made.
+ */
+static enum bv_code check_places(struct bv_lowering_state *state)
+{
+	const struct bv_grants *grants = &state->grants;
+
+	for (size_t i = 0; i < grants->count; i++) {
+		const struct bv_grant *shown = &grants->items[i];
+
+		for (size_t k = 0; is_exposed(shown) && k < grants->count; k++)
+			if (bv_str_equal(shown->dest, grants->items[k].dest) &&
+			    !is_same_file(shown, &grants->items[k]))
+				return bv_fail_remedy(
+					state->err, BV_E_INVALID_POLICY, "controls",
+					"choose another place",
+					"'%.*s' and '%.*s' would be shown at one place",
+					(int)(shown->seen.path.len < 70 ? shown->seen.path.len
+									: 70),
+					shown->seen.path.data,
+					(int)(grants->items[k].seen.path.len < 70
+						      ? grants->items[k].seen.path.len
+						      : 70),
+					grants->items[k].seen.path.data);
+	}
 	return BV_OK;
 }
 
@@ -210,7 +295,9 @@ static enum bv_code grant_roots(struct bv_lowering_state *state)
 						  rights_of(files->access));
 		}
 	}
-	return code;
+	for (size_t i = 0; code == BV_OK && i < state->grants.link_count; i++)
+		code = check_reserved(state, state->grants.links[i].path);
+	return code == BV_OK ? check_places(state) : code;
 }
 
 /* ---- denied paths, working directory --------------------------------------------------------- */

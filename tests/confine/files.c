@@ -657,3 +657,38 @@ EVERYWHERE(the_whole_tree_can_be_granted_for_reading)
 	EXPECT_SAID(&ran, went("read", "/etc/passwd", 0));
 	EXPECT(file_holds(file, "seen\n"));
 }
+
+/* It was planned, and then refused by the launcher. */
+EVERYWHERE(a_link_to_the_whole_tree_grants_what_it_leads_to)
+{
+	struct bv_spec *spec = guest_spec(place, "read", "/etc/passwd", NULL);
+	struct ran ran;
+	char link[256];
+
+	(void)snprintf(link, sizeof(link), "%s/rootlink", place->dir);
+	EXPECT(symlink("/", link) == 0);
+	grant(spec, BV_GRANT_READ, link);
+	ran = run_spec(spec);
+	EXPECT_SAID(&ran, went("read", "/etc/passwd", 0));
+}
+
+/* Joined, what may be read would have been written to. */
+EVERYWHERE(two_directories_are_not_shown_at_one_place_whatever_link_leads_there)
+{
+	const char *low = make_dir(place, "low"), *high = make_dir(place, "high");
+	struct bv_spec *spec = guest_spec(place, "exit", "0", NULL);
+	struct bv_error err = {.code = BV_OK};
+	struct bv_plan *plan = NULL;
+	struct bv_run *run = NULL;
+	char link[256];
+
+	if (place->bare) /* nothing is shown elsewhere */
+		return;
+	(void)snprintf(link, sizeof(link), "%s/link", place->dir);
+	EXPECT(symlink(high, link) == 0);
+	EXPECT_INT(bv_spec_expose(spec, low, high, BV_GRANT_READ, &err), BV_OK);
+	grant(spec, BV_GRANT_WRITE, link);
+	EXPECT_INT(bv_plan_make(spec, "linux", &plan, &err), BV_OK);
+	EXPECT_INT(bv_run_start(plan, NULL, &run, &err), BV_E_INVALID_POLICY);
+	EXPECT_THAT(strstr(err.message, "at one place") != NULL, "%s", err.message);
+}

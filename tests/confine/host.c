@@ -18,6 +18,7 @@
 #include "linux/resolve.h"
 #include "linux/stream.h"
 #include "linux/sys.h"
+#include "linux/trees.h"
 #include "test.h"
 
 static struct bv_arena arena;
@@ -110,6 +111,61 @@ TEST(a_path_that_leads_nowhere_says_why)
 	EXPECT_INT(bv__resolve(&arena, (struct bv_str){longest, 300}, NULL, &seen), ENAMETOOLONG);
 	EXPECT_INT(bv__resolve(&arena, (struct bv_str){"/a\0b", 4}, NULL, &seen), EINVAL);
 	free(longest);
+	end();
+}
+
+/* "!": whole, "k": the kernel's, "?": not known, "": fit. */
+static const char *unfit(const char *mountinfo, const char *path)
+{
+	const char *why = bv__mounts_unfit(&arena, bv_str_from(mountinfo), bv_str_from(path));
+
+	if (why == NULL)
+		return "";
+	return strstr(why, "host's / ") != NULL ? "!" : strstr(why, "/proc") != NULL ? "k" : "?";
+}
+
+#define MOUNTED(device, root, point, type)                                                         \
+	"2 1 " device " " root " " point " rw shared:1 - " type " source rw\n"
+
+TEST(a_tree_is_unfit_for_what_is_mounted_in_it_whatever_its_name)
+{
+	static const char table[] = MOUNTED("0:1", "/", "/", "rootfs")
+		MOUNTED("8:1", "/os", "/", "ext4") MOUNTED("0:5", "/", "/proc", "proc")
+			MOUNTED("0:6", "/", "/dev", "tmpfs") MOUNTED("8:1", "/", "/disk", "ext4")
+				MOUNTED("8:1", "/os/home", "/home", "ext4")
+					MOUNTED("0:5", "/", "/jail/a\\040b/proc", "proc")
+						MOUNTED("0:7", "/", "/jail/data", "tmpfs")
+							MOUNTED("0:6", "/shm", "/shm", "tmpfs");
+
+	begin();
+	EXPECT_STR(unfit(table, "/home"), "");
+	EXPECT_STR(unfit(table, "/home/user"), "");
+	EXPECT_STR(unfit(table, "/usr"), "");
+	EXPECT_STR(unfit(table, "/jail/data"), "");
+	EXPECT_STR(unfit(table, "/jail/a"), "");
+	EXPECT_STR(unfit(table, "/processes"), "");
+	EXPECT_STR(unfit(table, "/"), "!");
+	EXPECT_STR(unfit(table, "/proc/self"), "k");
+	EXPECT_STR(unfit(table, "/sys/kernel"), "k");
+	EXPECT_STR(unfit(table, "/jail"), "k");
+	EXPECT_STR(unfit(table, "/jail/a b/proc/1"), "k");
+	EXPECT_STR(unfit(table, "/shm"), "k");
+	/* The disk that / is a directory of. */
+	EXPECT_STR(unfit(table, "/disk"), "!");
+	EXPECT_STR(unfit(table, "/disk/os"), "!");
+	EXPECT_STR(unfit(table, "/disk/other"), "");
+	EXPECT_STR(unfit(table, "/disk/os/home"), "");
+	end();
+}
+
+TEST(a_tree_is_unfit_where_its_mounts_are_not_known)
+{
+	begin();
+	EXPECT_STR(unfit("nonsense\n", "/home"), "?");
+	EXPECT_STR(unfit(MOUNTED("8:1", "/", "/", "ext4") "2 1 8:1\n", "/home"), "?");
+	/* In a changed root that is no mount, one below could be of it. */
+	EXPECT_STR(unfit(MOUNTED("8:1", "/", "/home/x", "ext4"), "/home"), "?");
+	EXPECT_STR(unfit(MOUNTED("8:1", "/", "/home/x", "ext4"), "/home/x/y"), "");
 	end();
 }
 

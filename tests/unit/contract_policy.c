@@ -480,6 +480,24 @@ TEST(a_webassembly_guest_may_be_shown_a_directory_as_its_root)
 	EXPECT_INVALID(&spec, "controls[2].ExposePath.dest", "two paths are shown at one place");
 }
 
+TEST(where_the_root_of_a_webassembly_guest_lies_nothing_else_may_be)
+{
+	struct bv_boundary_spec spec = spec_launch();
+
+	spec.workload = (struct bv_workload){.tag = BV_WORKLOAD_WASM,
+					     .u.wasm = {.module_ref = BV_STR("/mod.wasm")}};
+	spec_add_control(&spec, control_expose("/s", "/"));
+	spec_add_control(&spec, control_expose("/t", "//.bvisor-wasm-root/"));
+	EXPECT_INVALID(&spec, "controls[2].ExposePath.dest", "is kept for");
+	spec.controls.items[2] = control_expose("/t", BV_SHOWN_ROOT "/below");
+	EXPECT_INVALID(&spec, "controls[2].ExposePath.dest", "is kept for");
+	/* Another name, and what is the host's own there. */
+	spec.controls.items[2] = control_expose(BV_SHOWN_ROOT, BV_SHOWN_ROOT "2");
+	EXPECT(normal_form(&spec) != NULL);
+	spec.capabilities = spec_with(cap_files(BV_FS_WRITE, BV_SHOWN_ROOT)).capabilities;
+	EXPECT_INVALID(&spec, "capabilities[0].Filesystem.scope.roots[0]", "is kept for");
+}
+
 /* ---- budgets, execution ----------------------------------------------------------------------- */
 
 TEST(counts_no_machine_reaches_are_invalid_budgets)

@@ -53,10 +53,74 @@ $(sed -n '3,5p' "$out")
 list /: 4" "also as /"
 out_lacks SECRET "and then too leads nowhere else"
 out_lacks root: "nor to the host's /"
-wasm --expose "$work/in:/" "$GUEST" write /file x write file x
+wasm --expose "$work/in:/" "$GUEST" write /file x write file x read /file
+status 0 "what is shown as / can be run with"
+out_has "read /file: content" "and read"
 out_lacks ": ok" "and is only read, if it is shown to be read"
+report_has "$work/in at / read" "and the report calls it /"
+report_lacks bvisor-wasm-root "and nothing else"
 wasm --expose "$work/out:/:rw" "$GUEST" write /shown text rm /shown
 out_has "write /shown: ok" "and written, if it is shown for that"
+wasm --expose "$work/in:/" --expose "$work/out:/second:rw" "$GUEST" write /shown x read /file \
+	write /second/shown text rm /second/shown
+out_has "read /file: content" "what is shown beside / does not hide it"
+out_has "write /second/shown: ok" "and is written, if it is shown for that"
+out_lacks "write /shown: ok" "which does not make / writable"
+
+# Where the boundary keeps what is shown as "/": shown or granted there, it would be the same place.
+for others in "--expose $work/out:/.bvisor-wasm-root:rw" "--expose $work/out:/.bvisor-wasm-root/sub:rw" \
+	"--write /.bvisor-wasm-root"; do
+	# shellcheck disable=SC2086 # it is two words
+	wasm $others --expose "$work/in:/" "$GUEST" write /evil x write /.bvisor-wasm-root/evil x
+	refused "is kept for what a WebAssembly guest is shown as /" "nothing else may be there: ${others#"--"}"
+	check "and nothing was written" test ! -e in/evil -a ! -e out/evil
+done
+mkdir low high; chmod 755 low; chmod 777 high; ln -s "$work/high" high.link
+wasm --expose "$work/low:$work/high" --write "$work/high.link" "$GUEST" write "$work/high/evil" x
+refused "would be shown at one place" "two directories are not shown at one place, whatever link leads there"
+check "and neither was written" test ! -e low/evil -a ! -e high/evil
+
+# By whatever name, link or mount it comes: each is refused for where it leads.
+ln -s / rootlink; ln -s /proc proclink; ln -s /sys/kernel syslink
+for place in rootlink:/ rootlink:/x proclink:/x syslink:/x /proc/self/root:/ /dev:/x; do
+	wasm --expose "$place" "$GUEST" read etc/passwd read /etc/passwd read /x/etc/passwd read /x/self/status
+	refused "${place%%:*}' cannot be granted to a WebAssembly guest" "a guest is not shown $place"
+done
+wasm --read rootlink "$GUEST" read "$work/rootlink/etc/passwd"
+refused "cannot be granted to a WebAssembly guest: the host's / is in it" "nor is a link to / granted"
+wasm --expose in/file:/ "$GUEST" list /
+refused "/in/file' is not a directory" "and it is told which file is none"
+if [ "$WHO" = root ] && unshare -m true 2>/dev/null; then
+	mkdir -p mounted/below
+	# `mount` decides what is at mounted/below when the guest is to be shown mounted, or that.
+	mounting() { # MOUNT'S ARGUMENTS
+		(
+			export BVISOR BVISOR_FLAGS BVISOR_LAUNCHER_BIN BVISOR_CACHE
+			# shellcheck disable=SC2016 # the inner shell's
+			unshare -m sh -c 'guest=$1; shift; mount "$@" mounted/below || exit 9
+				for shown in mounted/below mounted; do
+					timeout 60 "$BVISOR" wasm $BVISOR_FLAGS --expose "$PWD/$shown:/" "$guest" \
+						read etc/passwd read below/etc/passwd read self/status read below/self/status \
+						read file read below/file
+				done' sh "$GUEST" "$@"
+		) >"$out" 2>"$err"
+	}
+	for args in "--bind /" "--rbind /" "-t proc proc" "-t sysfs sysfs"; do
+		# shellcheck disable=SC2086 # a list
+		mounting $args
+		if grep -q '^mount:' "$err"; then
+			skip "a guest is not shown what $args mounts" "no such mount here"
+			continue
+		fi
+		check "a guest is not shown what $args mounts" test "$(grep -c 'cannot be granted to a WebAssembly guest' "$err")" = 2
+		check "and ran with none of it ($args)" test ! -s "$out"
+	done
+	mounting --bind "$work/in"
+	out_has "read file: content" "control: another mount may be shown"
+	out_has "read below/file: content" "and what it lies in"
+else
+	skip "a guest is not shown what is mounted" "no mounts for this user"
+fi
 wasm --write out --read out "$GUEST" write "$work/out/new" text read "$work/out/new"
 out_is "write $work/out/new: ok
 read $work/out/new: text" "what is granted for both is written and read"

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "contract/policy.h"
 #include "run.h"
@@ -23,9 +22,6 @@ enum {
 	COMPILE_WALL_MICROS = 600 * 1000000,
 	HANDLES_DEFAULT = 1000,
 };
-
-/* Where the boundary has what the guest is shown as "/": no mount can lie there. */
-#define SHOWN_ROOT "/.bvisor-wasm-root"
 
 static const uint64_t compile_memory_bytes = UINT64_C(2) << 30;
 static const uint64_t memory_most_bytes = UINT64_C(4) << 30;
@@ -97,40 +93,16 @@ static unsigned int access_of(enum bv_fs_access access)
 	return 0;
 }
 
-static bool is_own(struct bv_str path)
-{
-	static const char *const own[] = {"/proc", "/dev", "/sys"};
-
-	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-		if (bv_path_covers(bv_str_from(own[i]), path))
-			return true;
-	return path.len == 1;
-}
-
 /* Where the boundary has what the guest knows by that name. */
 static struct bv_str inside(struct bv_str path)
 {
-	return path.len == 1 ? BV_STR(SHOWN_ROOT) : path;
+	return path.len == 1 ? BV_STR(BV_SHOWN_ROOT) : path;
 }
 
-/* `place` is where it is on the host. */
+/* Whether it may be shown is the boundary's to say, which knows where the path leads. */
 static enum bv_code add_preopen(const struct inner *inner, struct preopens *preopens,
-				struct bv_str path, struct bv_str place, unsigned int access)
+				struct bv_str path, unsigned int access)
 {
-	struct stat seen;
-
-	/* Below these the guest would find its own process, and memory of it to write to. */
-	if (is_own(inside(path)) || is_own(place))
-		return bv_fail_remedy(inner->err, BV_E_INVALID_POLICY, "capabilities",
-				      "grant the directories it needs, one by one",
-				      "'%.*s' cannot be granted to a WebAssembly guest", 160,
-				      path.data);
-	if (stat(place.data, &seen) == 0 && !S_ISDIR(seen.st_mode))
-		return bv_fail_remedy(
-			inner->err, BV_E_INVALID_POLICY, "capabilities",
-			"grant the directory it lies in",
-			"'%.*s' is not a directory, and WebAssembly guests are given directories",
-			160, path.data);
 	for (size_t i = 0; i < preopens->count; i++) {
 		if (!bv_str_equal(preopens->items[i].path, path))
 			continue;
@@ -154,16 +126,16 @@ static enum bv_code gather_one(const struct inner *inner, struct preopens *preop
 
 	if (requirement->tag == BV_REQ_HOST_CONTROL && control->tag == BV_CONTROL_EXPOSE_PATH)
 		return add_preopen(inner, preopens, control->u.expose.dest,
-				   control->u.expose.source, access_of(control->u.expose.access));
+				   access_of(control->u.expose.access));
 	if (requirement->tag == BV_REQ_HOST_CONTROL && control->tag == BV_CONTROL_TEMP_ROOT)
-		return add_preopen(inner, preopens, BV_STR("/tmp"), BV_STR("/tmp"),
+		return add_preopen(inner, preopens, BV_STR("/tmp"),
 				   WASI_ACCESS_READ | WASI_ACCESS_WRITE);
 	if (requirement->tag != BV_REQ_CAPABILITY ||
 	    requirement->u.capability.tag != BV_CAP_FILESYSTEM)
 		return BV_OK;
 	for (size_t i = 0; code == BV_OK && i < files->scope.roots.count; i++)
 		code = add_preopen(inner, preopens, files->scope.roots.items[i],
-				   files->scope.roots.items[i], access_of(files->access));
+				   access_of(files->access));
 	return code;
 }
 
@@ -275,17 +247,6 @@ static bool is_replaced(const struct bv_requirement *requirement)
 	return requirement->tag == BV_REQ_CAPABILITY &&
 	       (requirement->u.capability.tag == BV_CAP_CHILD_SPAWN ||
 		requirement->u.capability.tag == BV_CAP_INHERITED_FDS);
-}
-
-/* As the caller asked for it, but for the name "/". */
-static struct bv_admitted_requirement held(const struct bv_admitted_requirement *asked)
-{
-	struct bv_admitted_requirement result = *asked;
-	struct bv_host_control *control = &result.requirement.u.control;
-
-	if (result.requirement.tag == BV_REQ_HOST_CONTROL && control->tag == BV_CONTROL_EXPOSE_PATH)
-		control->u.expose.dest = inside(control->u.expose.dest);
-	return result;
 }
 
 static enum bv_code begin(struct inner *inner, size_t requirement_count)
@@ -453,8 +414,7 @@ enum bv_code bv__wasm_plan_run(struct bv__wasm_run *run, const char *helper, str
 	for (size_t i = 0; code == BV_OK && i < asked->count; i++) {
 		code = gather_one(&inner, &preopens, &asked->items[i].requirement);
 		if (!is_replaced(&asked->items[i].requirement))
-			run->inner.admitted.items[run->inner.admitted.count++] = held(
-				&asked->items[i]);
+			run->inner.admitted.items[run->inner.admitted.count++] = asked->items[i];
 	}
 	if (code == BV_OK)
 		code = admit_helper(&inner, fds, 2, &run->inner.admitted);

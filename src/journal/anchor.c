@@ -111,13 +111,19 @@ static enum bv_code make_seed(const char *path, struct bv_error *err)
 	return BV_OK;
 }
 
-enum bv_code bv__signer_load(const char *path, struct bv__signer *ret_signer, struct bv_error *err)
+enum bv_code bv__signer_load(const char *path, bool make, struct bv__signer *ret_signer,
+			     struct bv_error *err)
 {
 	uint8_t seed[SEED_BYTES];
 	char public_path[PATH_MAX];
 	bool missing;
 	enum bv_code code = read_seed(path, seed, &missing, err);
 
+	if (code == BV_OK && missing && !make)
+		return bv_fail_remedy(err, BV_E_JOURNAL, "journal.key",
+				      "give it back its key, or name another with --journal PATH",
+				      "the journal was signed with a key that is not at '%s'",
+				      path);
 	if (code == BV_OK && missing) {
 		code = make_seed(path, err);
 		/* Read back: another process may have been quicker, and then it is that one's. */

@@ -515,6 +515,18 @@ void bv__scratch_unmap(struct bv_arena *arena)
 	arena->base = NULL;
 }
 
+/* A key is made for a journal that nothing is signed in; what was signed is of a key that exists. */
+static enum bv_code load_signer(struct bv_journal *journal, struct bv_error *err)
+{
+	uint64_t anchor;
+	enum bv_code code = bv__tail_find_anchor(journal, &anchor, err);
+
+	if (code == BV_OK)
+		code = bv__signer_load(journal->files[BV_JOURNAL_KEY], anchor == 0,
+				       &journal->signer, err);
+	return code == BV_OK ? bv__tail_check(journal, err) : code;
+}
+
 enum bv_code bv__journal_open(const struct bv__journal_options *options,
 			      struct bv_journal **ret_journal, struct bv_error *err)
 {
@@ -542,9 +554,7 @@ enum bv_code bv__journal_open(const struct bv__journal_options *options,
 	if (code == BV_OK && !journal->read_only)
 		code = check_tail(journal, err);
 	if (code == BV_OK && !journal->read_only)
-		code = bv__signer_load(journal->files[BV_JOURNAL_KEY], &journal->signer, err);
-	if (code == BV_OK && !journal->read_only)
-		code = bv__tail_check(journal, err);
+		code = load_signer(journal, err);
 	if (code != BV_OK) {
 		bv__journal_close(journal);
 		return code;

@@ -79,9 +79,12 @@ enum bv_code bv__schema_check(sqlite3 *db, enum bv__schema *ret_schema, struct b
 enum bv_code bv__schema_make(sqlite3 *db, struct bv_error *err);
 
 /*
- * tail.c: holds the records after the last signature to be of kinds that may stand there, and that
- * signature to be ours: what is signed next covers them, and nobody else can have signed.
+ * tail.c: finds the last signature, 0 where there is none, and holds the records after it to be of kinds that
+ * may stand there.  `check` also holds that signature to be ours: what is signed next covers them, and nobody
+ * else can have signed.
  */
+enum bv_code bv__tail_find_anchor(struct bv_journal *journal, uint64_t *ret_seq,
+				  struct bv_error *err);
 enum bv_code bv__tail_check(struct bv_journal *journal, struct bv_error *err);
 /* Whether a record of that kind is ever the last without a signature. */
 bool bv__kind_stands_unsigned(uint16_t kind);

@@ -214,8 +214,12 @@ struct bv__signer {
 	uint8_t secret[64]; /* as libsodium has it */
 };
 
-/* Reads the key, or makes it, mode 0600, with its public half beside it in PATH.pub. */
-enum bv_code bv__signer_load(const char *path, struct bv__signer *ret_signer, struct bv_error *err);
+/*
+ * Reads the key, with its public half beside it in PATH.pub.  Where there is none it is made, mode 0600, if
+ * `make`; to what was signed already another key is none.
+ */
+enum bv_code bv__signer_load(const char *path, bool make, struct bv__signer *ret_signer,
+			     struct bv_error *err);
 void bv__signer_wipe(struct bv__signer *signer);
 
 /* Signs that the chain of `store` had `head` as its record number `seq` at that time. */

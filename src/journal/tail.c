@@ -23,8 +23,8 @@ static enum bv_code damaged(uint64_t seq, const char *what, struct bv_error *err
 			      "record %llu of the journal %s", (unsigned long long)seq, what);
 }
 
-/* The newest anchor; 0 when there is none.  Refuses what stands after it and may not. */
-static enum bv_code find_anchor(struct bv_journal *journal, uint64_t *ret_seq, struct bv_error *err)
+enum bv_code bv__tail_find_anchor(struct bv_journal *journal, uint64_t *ret_seq,
+				  struct bv_error *err)
 {
 	sqlite3_stmt *row = bv__sql(journal, BV_SQL_TAIL);
 	int status = row != NULL ? sqlite3_step(row) : SQLITE_ERROR;
@@ -77,7 +77,7 @@ enum bv_code bv__tail_check(struct bv_journal *journal, struct bv_error *err)
 	struct bv__record record;
 	sqlite3_stmt *row;
 	uint64_t seq;
-	enum bv_code code = find_anchor(journal, &seq, err);
+	enum bv_code code = bv__tail_find_anchor(journal, &seq, err);
 
 	if (code != BV_OK || seq == 0)
 		return code;

@@ -237,8 +237,13 @@ fi
 mkdir old.keys
 mv own/j.db.key own/j.db.key.pub old.keys
 run --journal own/j.db -- true
-refused "signed with another key" "a journal that lost its key is not signed with another"
-rm own/j.db.key own/j.db.key.pub
+refused "signed with a key that is not at" "a journal that lost its key is not signed with another"
+run --journal own/j.db --journal-key nokey -- true
+refused "signed with a key that is not at" "nor with one that would have to be made"
+check "and none is made in its place" test ! -e own/j.db.key -a ! -e own/j.db.key.pub -a ! -e nokey -a ! -e nokey.pub
+run --journal other.keys/j.db -- true
+run --journal own/j.db --journal-key other.keys/j.db.key -- true
+refused "signed with another key" "nor with the key of another journal"
 mv old.keys/* own
 run --journal own/j.db -- true
 status 0 "and with its own it is"

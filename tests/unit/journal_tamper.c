@@ -456,9 +456,9 @@ TEST(a_journal_is_signed_with_one_key)
 	run_attempt(journal, 1);
 	OK(verify(journal, &found));
 	(void)snprintf(key, sizeof key, "%s.key", scratch.path);
-	OK(bv__signer_load(key, &signer, &err));
+	OK(bv__signer_load(key, true, &signer, &err));
 	(void)snprintf(other, sizeof other, "%s.other", scratch.path);
-	OK(bv__signer_load(other, &forger, &err));
+	OK(bv__signer_load(other, true, &forger, &err));
 	bv__journal_close(journal);
 	copy_journal("j.db", "whole.db");
 	/* Somebody else's key in the place of ours. */
@@ -494,12 +494,12 @@ TEST(a_signature_by_another_key_or_over_another_head_does_not_hold)
 
 	new_place();
 	(void)snprintf(key, sizeof key, "%s/a.key", scratch.dir);
-	OK(bv__signer_load(key, &signer, &err));
+	OK(bv__signer_load(key, true, &signer, &err));
 	wanted = signer.public_key;
-	OK(bv__signer_load(key, &signer, &err));
+	OK(bv__signer_load(key, true, &signer, &err));
 	EXPECT(bv_digest_equal(&wanted, &signer.public_key));
 	(void)snprintf(key, sizeof key, "%s/b.key", scratch.dir);
-	OK(bv__signer_load(key, &forger, &err));
+	OK(bv__signer_load(key, true, &forger, &err));
 	bv__anchor_sign(&signer, store, 7, 8, &head, &anchor);
 	EXPECT(bv__anchor_holds(store, 7, 8, &anchor));
 	EXPECT(!bv__anchor_holds(other, 7, 8, &anchor));

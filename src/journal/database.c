@@ -374,14 +374,17 @@ static enum bv_code add_kept(struct bv_journal *journal, struct bv_error *err)
 static enum bv_code check_schema(struct bv_journal *journal, struct bv_error *err)
 {
 	enum bv__schema schema = BV_SCHEMA_FOREIGN;
-	enum bv_code code = bv__schema_check(journal->db, &schema, err);
+	char odd[BV_SCHEMA_ODD_SIZE];
+	enum bv_code code = bv__schema_check(journal->db, &schema, odd, err);
 
 	if (code == BV_OK && schema == BV_SCHEMA_WITHOUT_KEPT)
 		code = add_kept(journal, err);
 	if (code == BV_OK && schema == BV_SCHEMA_FOREIGN)
-		code = bv_fail_remedy(err, BV_E_JOURNAL, "journal", elsewhere,
-				      "the journal '%s' has other tables than bvisor makes",
-				      journal->files[0]);
+		code = bv_fail_remedy(
+			err, BV_E_JOURNAL, "journal",
+			"find out who made it so, or name another with --journal PATH",
+			"the journal '%s' has other tables than bvisor makes: %s",
+			journal->files[0], odd);
 	return code;
 }
 

@@ -75,7 +75,10 @@ enum bv__schema {
 	BV_SCHEMA_WITHOUT_KEPT, /* from before there were artifacts, or the making was cut short */
 	BV_SCHEMA_FOREIGN,
 };
-enum bv_code bv__schema_check(sqlite3 *db, enum bv__schema *ret_schema, struct bv_error *err);
+enum { BV_SCHEMA_ODD_SIZE = 80 };
+/* What is wrong with a foreign one, as a clause that names it, is in `ret_odd`. */
+enum bv_code bv__schema_check(sqlite3 *db, enum bv__schema *ret_schema,
+			      char ret_odd[BV_SCHEMA_ODD_SIZE], struct bv_error *err);
 enum bv_code bv__schema_make(sqlite3 *db, struct bv_error *err);
 
 /*

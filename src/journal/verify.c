@@ -294,11 +294,12 @@ static enum bv_code look(sqlite3 *db, uint64_t *ret_total, struct bv_error *err)
 	sqlite3_int64 total = 0, orphaned = 0, unused;
 	enum bv__schema schema = BV_SCHEMA_FOREIGN;
 	bool whole = true, ok;
-	enum bv_code code = bv__schema_check(db, &schema, err);
+	char odd[BV_SCHEMA_ODD_SIZE];
+	enum bv_code code = bv__schema_check(db, &schema, odd, err);
 
 	if (code == BV_OK && schema == BV_SCHEMA_FOREIGN)
 		code = bv_fail(err, BV_E_INTEGRITY, "journal",
-			       "it has other tables than bvisor makes");
+			       "it has other tables than bvisor makes: %s", odd);
 	/* Not the quick one: an index that lacks a row hides it from whoever asks by that index. */
 	if (code == BV_OK)
 		code = ask(db, "PRAGMA integrity_check(1)", &unused, &whole, err);

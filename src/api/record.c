@@ -113,13 +113,23 @@ struct bv_str bv__record_program(const struct bv_boundary_plan *plan)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/* Whether it stood once; what that record said may have been removed. */
+static enum bv_code note_bound(void *context, const struct bv__record *record,
+			       struct bv_error *unused)
+{
+	bool *bound = context;
+
+	(void)unused; /* nothing to fail at */
+	*bound = *bound || record->kind == BV_EVENT_BOUND;
+	return BV_OK;
+}
+
 /* Inside the transaction that would record the start: what the key was used for before. */
 static enum bv_code check_key(struct bv_journal *journal, void *context, struct bv_error *err)
 {
 	struct bv__recording *recording = context;
-	struct bv_str bound = {NULL, 0};
 	struct bv__attempt first;
-	bool found = false;
+	bool found = false, bound = false;
 	enum bv_code code = bv__journal_find_key(journal, recording->key, &found, &first, err);
 
 	if (code != BV_OK || !found)
@@ -143,11 +153,12 @@ static enum bv_code check_key(struct bv_journal *journal, void *context, struct 
 	default:
 		break;
 	}
+	code = bv__journal_records(journal, &first.id, 0, 0, note_bound, &bound, err);
+	if (code != BV_OK)
+		return code;
 	/* Lost before it could run: then this is the first that may. */
-	if (first.state == BV_ATTEMPT_ROLLED_BACK &&
-	    bv__journal_payload(journal, &first.id, BV_EVENT_BOUND, &bound, NULL) != BV_OK)
+	if (first.state == BV_ATTEMPT_ROLLED_BACK && !bound)
 		return BV_OK;
-	free((void *)(uintptr_t)bound.data);
 	return bv_fail_remedy(err, BV_E_STATE, "idempotency-key",
 			      "look with bvisor journal show, then choose another key",
 			      "the run with the key '%s' was lost and may have done its work",

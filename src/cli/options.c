@@ -105,7 +105,8 @@ static const struct command_text texts[] = {
 	 "Exit status: 0; 1 if something could not be ended; 125 if the journal cannot be used.\n"},
 	{CLI_JOURNAL_GC, "journal gc", "bvisor journal gc --until TIME [flags]",
 	 "Removes the contents of attempts that had ended before TIME.  Hashes and times stay, so\n"
-	 "that the rest verifies as before; the journal says that it was done, and by whom.",
+	 "that the rest verifies as before; the journal says that it was done, and by whom.\n"
+	 "Their idempotency keys stay used: the same request is refused, for want of its report.",
 	 "  bvisor journal gc --until 90d\n"},
 	{CLI_ARTIFACTS_LS, "artifacts ls", "bvisor artifacts ls [flags] [ATTEMPT]",
 	 "Lists what an attempt left, or without ATTEMPT everything that waits for a decision.",

@@ -155,7 +155,7 @@ enum bv_code bv__journal_find_key(struct bv_journal *journal, const char *key, b
 
 /*
  * Inside a check: whether signed records say that an attempt with that key and request was reported.
- * BV_E_JOURNAL when the table alone does.
+ * BV_E_JOURNAL when the table alone does, BV_E_STATE when gc removed what they said.
  */
 enum bv_code bv__attempt_prove(struct bv_journal *journal, const struct bv__attempt *attempt,
 			       struct bv_error *err);

@@ -17,7 +17,7 @@ struct proving {
 	struct bv__attempt found; /* what its records say */
 	uint64_t seq;             /* of the record before; 0: none yet */
 	struct bv_digest head;
-	bool whole, is_signed;
+	bool whole, is_signed, removed; /* by gc: nothing tells any more what it was */
 };
 
 static bool follows(const struct proving *proving, const struct bv__record *record)
@@ -62,6 +62,9 @@ static enum bv_code prove(void *context, const struct bv__record *record, struct
 		proving->is_signed = is_ours(proving, record);
 	if (!proving->whole || !bv_digest_equal(&record->attempt, proving->id))
 		return BV_OK;
+	proving->removed = proving->removed || record->payload == NULL;
+	if (proving->removed)
+		return BV_OK;
 	proving->journal->scratch.used = 0;
 	return bv__attempt_fold(&proving->found, &proving->journal->scratch, record, err);
 }
@@ -95,6 +98,11 @@ enum bv_code bv__attempt_prove(struct bv_journal *journal, const struct bv__atte
 		code = bv__records_on(journal->db, NULL, attempt->seq, last, prove, &proving, err);
 	if (code != BV_OK)
 		return code;
+	if (proving.whole && proving.is_signed && proving.removed)
+		return bv_fail_remedy(err, BV_E_STATE, "idempotency-key", "choose another key",
+				      "the run with the key '%s' was done once, and its report was"
+				      " removed by bvisor journal gc",
+				      attempt->idempotency_key);
 	if (proving.whole && proving.is_signed && found->seq == attempt->seq &&
 	    found->state == BV_ATTEMPT_REPORTED &&
 	    bv_digest_equal(&found->request, &attempt->request) &&

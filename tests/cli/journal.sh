@@ -272,11 +272,12 @@ lock=$work/lock
 chmod 666 "$lock"
 before=$(records | wc -w)
 # shellcheck disable=SC2086 # a list
-"$BVISOR" run $BVISOR_FLAGS --read . --write . --runtime system -- flock -n lock sleep 600 >/dev/null 2>&1 &
+"$BVISOR" run $BVISOR_FLAGS --idempotency-key lost-1 --read . --write . --runtime system -- flock -n lock sleep 600 >/dev/null 2>&1 &
 host=$!
 if await held "$lock"; then
 	kill -9 $host
 	wait $host 2>/dev/null
+	lost=1
 	bvisor journal recover
 	out_has "RolledBack: its host ended" "recover says what was lost"
 	check "what a dead host ran is gone" await gone "$lock"
@@ -327,6 +328,15 @@ status 0 "and the chain still holds"
 out_has "removed by decision" "which verify says"
 bvisor journal show "$id"
 status 125 "what was removed cannot be shown"
+
+run --idempotency-key pay-1 --write . --read . -- sh -c 'echo paid >>paid; exit 5'
+refused "its report was removed by bvisor journal gc" "a key whose report was removed stays used, and says so"
+check "with a remedy" grep -q "remedy: choose another key" "$err"
+if [ -n "${lost-}" ]; then
+	run --idempotency-key lost-1 --read . --write . --runtime system -- flock -n lock sleep 600
+	refused "may have done its work" "nor is one run again that was lost while it ran, whatever was removed"
+fi
+check "and nothing runs again" test "$(grep -c paid paid)" = 1
 
 # ---- many at once
 for _ in 1 2 3 4 5 6; do

@@ -110,25 +110,33 @@ static enum bv_code chain(struct writing *writing, struct bv__record *record, st
 	return code;
 }
 
-static enum bv_code load_attempt(struct bv_journal *journal, const struct bv_digest *id,
+/* Steps a statement that finds one attempt or none. */
+static enum bv_code read_attempt(struct bv_journal *journal, sqlite3_stmt *row, bool *ret_found,
 				 struct bv__attempt *ret_attempt, struct bv_error *err)
 {
-	sqlite3_stmt *row = bv__sql(journal, BV_SQL_ATTEMPT);
+	const int status = row != NULL ? sqlite3_step(row) : SQLITE_ERROR;
 	enum bv_code code = BV_OK;
-	int status = SQLITE_ERROR;
 
-	*ret_attempt = (struct bv__attempt){.seq = 0};
-	if (row != NULL) {
-		(void)sqlite3_bind_blob(row, 1, id->bytes, 32, SQLITE_STATIC);
-		status = sqlite3_step(row);
-	}
-	if (status == SQLITE_ROW && !bv__column_attempt(row, ret_attempt))
+	*ret_found = status == SQLITE_ROW;
+	if (*ret_found && !bv__column_attempt(row, ret_attempt))
 		code = bv__sql_fail(NULL, SQLITE_CORRUPT, "an attempt is malformed", err);
 	else if (status != SQLITE_ROW && status != SQLITE_DONE)
 		code = fail_sql(journal, "the journal cannot be read", err);
 	if (row != NULL)
 		(void)sqlite3_reset(row); /* only read */
 	return code;
+}
+
+static enum bv_code load_attempt(struct bv_journal *journal, const struct bv_digest *id,
+				 struct bv__attempt *ret_attempt, struct bv_error *err)
+{
+	sqlite3_stmt *row = bv__sql(journal, BV_SQL_ATTEMPT);
+	bool found;
+
+	*ret_attempt = (struct bv__attempt){.seq = 0};
+	if (row != NULL)
+		(void)sqlite3_bind_blob(row, 1, id->bytes, 32, SQLITE_STATIC);
+	return read_attempt(journal, row, &found, ret_attempt, err);
 }
 
 static enum bv_code store_attempt(struct bv_journal *journal, const struct bv__attempt *attempt,
@@ -164,22 +172,11 @@ enum bv_code bv__journal_find_key(struct bv_journal *journal, const char *key, b
 				  struct bv__attempt *ret_attempt, struct bv_error *err)
 {
 	sqlite3_stmt *row = bv__sql(journal, BV_SQL_BY_KEY);
-	enum bv_code code = BV_OK;
-	int status = SQLITE_ERROR;
 
-	if (row != NULL) {
-		(void)sqlite3_bind_text(row, 1, key, -1, SQLITE_STATIC);
-		status = sqlite3_step(row);
-	}
-	*ret_found = status == SQLITE_ROW;
-	/* What cannot be read may be the run that was asked for: then it is not run again. */
-	if (status == SQLITE_ROW && !bv__column_attempt(row, ret_attempt))
-		code = bv__sql_fail(NULL, SQLITE_CORRUPT, "an attempt is malformed", err);
-	else if (status != SQLITE_ROW && status != SQLITE_DONE)
-		code = fail_sql(journal, "the journal cannot be read", err);
 	if (row != NULL)
-		(void)sqlite3_reset(row); /* only read */
-	return code;
+		(void)sqlite3_bind_text(row, 1, key, -1, SQLITE_STATIC);
+	/* What cannot be read may be the run that was asked for: then it is not run again. */
+	return read_attempt(journal, row, ret_found, ret_attempt, err);
 }
 
 /* ---- one append, one anchor ------------------------------------------------------------------ */

@@ -277,6 +277,10 @@ const char *probe_make_idmap(int *ret_userns)
 	const char *step = NULL;
 	pid_t pid;
 
+	if (geteuid() != 0) {
+		errno = EPERM;
+		return "being root";
+	}
 	if (!bv__private_ids(&private_ids)) {
 		errno = 0;
 		return "finding an id that is nobody's";
@@ -328,16 +332,11 @@ static bool is_remote(const char *type)
  */
 const char *probe_idmap(void)
 {
-	const char *step;
 	const struct mntent *mount;
 	int userns = -1, tree;
+	const char *step = probe_make_idmap(&userns);
 	FILE *mounts;
 
-	if (geteuid() != 0) {
-		errno = EPERM;
-		return "being root";
-	}
-	step = probe_make_idmap(&userns);
 	if (step != NULL)
 		return step;
 	mounts = setmntent("/proc/self/mounts", "re");
@@ -360,14 +359,9 @@ const char *probe_idmap(void)
 
 const char *probe_idmap_tmpfs(void)
 {
-	const char *step;
 	int userns = -1, tree;
+	const char *step = probe_make_idmap(&userns);
 
-	if (geteuid() != 0) {
-		errno = EPERM;
-		return "being root";
-	}
-	step = probe_make_idmap(&userns);
 	if (step != NULL)
 		return step;
 	tree = probe_new_fs("tmpfs", 0);

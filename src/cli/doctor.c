@@ -160,18 +160,24 @@ static size_t count_trials(const struct cli_trial *trials)
 	return count;
 }
 
+/* How many of the worlds from the first on have its trials. */
+static size_t count_alike(const struct world *worlds, size_t count)
+{
+	size_t alike = 1;
+
+	while (alike < count && worlds[alike].trials == worlds[0].trials)
+		alike++;
+	return alike;
+}
+
 static void try_worlds(struct cli_lab *lab, struct world *worlds, size_t count)
 {
 	size_t all = 0, done = 0, group;
 
-	for (size_t i = 0; i < count; i += group) {
-		for (group = 1; i + group < count && worlds[i + group].trials == worlds[i].trials;)
-			group++;
+	for (size_t i = 0; i < count; i += count_alike(worlds + i, count - i))
 		all += count_trials(worlds[i].trials);
-	}
 	for (size_t i = 0; i < count && !stopped_by; i += group) {
-		for (group = 1; i + group < count && worlds[i + group].trials == worlds[i].trials;)
-			group++;
+		group = count_alike(worlds + i, count - i);
 		/* Where the engine is not there, there is nothing to try. */
 		if (claims_anything(&worlds[i]))
 			try_all(lab, &worlds[i], group, done, all);

@@ -225,6 +225,31 @@ EVERYWHERE(nothing_outlives_a_launcher_that_was_killed)
 	EXPECT(all_gone(mark));
 }
 
+/* As on a machine that is slow to end a storm: what it says then is waited for. */
+EVERYWHERE(a_launcher_that_is_late_still_says_how_it_ended)
+{
+	struct bv_spec *spec = guest_spec(place, "out", "up\n", ",", "sleep", "30000", NULL);
+	char path[64], text[64] = "";
+	struct bv_run *run;
+	struct ran ran;
+	bool ended = false;
+
+	SURE(bv_spec_budget(spec, BV_BUDGET_WALL, 500000, err));
+	run = start_spec(spec, &gathering);
+	await_output(run, "up");
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	read_text(path, text, sizeof(text));
+	EXPECT(kill((pid_t)atoi(text), SIGSTOP) == 0);
+	/* The limit, a second that the host's own clock gives it, one to obey, and more.  Where it is only the
+	 * guard above the launcher it has ended by then. */
+	for (int i = 0; i < 7 && !ended; i++)
+		ended = await_end(run, 500);
+	EXPECT(kill((pid_t)atoi(text), SIGCONT) == 0);
+	EXPECT(await_end(run, 5000));
+	ran = finish_run(run);
+	EXPECT_STR(ran.outcome, "Timeout");
+}
+
 /* The launcher proper may have a guard above it: whichever of them dies, the other ends the tree. */
 EVERYWHERE(nothing_outlives_the_guarded_launcher_either)
 {

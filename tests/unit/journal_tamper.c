@@ -79,7 +79,8 @@ static void copy_journal(const char *from, const char *to)
 	EXPECT_INT(system(command), 0);
 }
 
-TEST(records_cannot_be_changed_or_deleted_by_statement)
+/* Closed, with one whole attempt in it. */
+static void make_journal_of_one(void)
 {
 	struct bv_journal *journal;
 
@@ -87,6 +88,11 @@ TEST(records_cannot_be_changed_or_deleted_by_statement)
 	journal = open_journal();
 	run_attempt(journal, 1);
 	bv__journal_close(journal);
+}
+
+TEST(records_cannot_be_changed_or_deleted_by_statement)
+{
+	make_journal_of_one();
 	EXPECT(!alters("DELETE FROM event WHERE seq=2"));
 	EXPECT(!alters("UPDATE event SET at_us=1 WHERE seq=2"));
 	EXPECT(!alters("UPDATE event SET payload=x'00' WHERE seq=2"));
@@ -252,10 +258,7 @@ TEST(no_other_table_trigger_or_view_is_taken)
 	struct bv_journal *journal;
 	struct bv__verified found;
 
-	new_place();
-	journal = open_journal();
-	run_attempt(journal, 1);
-	bv__journal_close(journal);
+	make_journal_of_one();
 	copy_journal("j.db", "whole.db");
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		copy_journal("whole.db", "j.db");
@@ -285,10 +288,7 @@ TEST(what_the_planner_knows_is_nobody_elses_table)
 	struct bv_journal *journal;
 	struct bv__verified found;
 
-	new_place();
-	journal = open_journal();
-	run_attempt(journal, 1);
-	bv__journal_close(journal);
+	make_journal_of_one();
 	EXPECT(alters("PRAGMA optimize; ANALYZE"));
 	/* Whatever is in it. */
 	EXPECT(alters("UPDATE sqlite_stat1 SET stat='0 0 0 unordered noskipscan sz=9'"));
